@@ -1,0 +1,33 @@
+/** Every failure a user can meet: one class, a stable code, and a sentence on what to do next. */
+
+export type ErrorCode =
+  | 'CONFIG'
+  | 'USAGE'
+  | 'DATA'
+  | 'ENGINE'
+  | 'TRACE'
+  | 'PROTOCOL'
+  | 'TRANSPORT'
+  | 'WORKER_LOST'
+  | 'COORDINATOR_LOST'
+  | 'DIVERGED'
+  | 'CHECKPOINT'
+  | 'INTERRUPTED';
+
+/** An error with a code, and where it helps a `hint`: what the user can do about it. */
+export class LockstepError extends Error {
+  override readonly name: string = 'LockstepError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: { readonly hint?: string; readonly cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  }
+
+  /** The one line that is shown to the user: what is wrong, and what to do. */
+  get line(): string {
+    return this.details.hint === undefined ? this.message : `${this.message} ${this.details.hint}`;
+  }
+}
