@@ -1,0 +1,67 @@
+/** The element types that cross between tfjs, TensorFlow and typed arrays. */
+import { LockstepError } from '../errors.js';
+
+export type DType = 'float32' | 'int32' | 'uint8' | 'bool' | 'int64';
+
+/** TF_DataType, from tensorflow/c/tf_datatype.h. */
+export const tfType = {
+  float32: 1,
+  int32: 3,
+  uint8: 4,
+  string: 7,
+  int64: 9,
+  bool: 10,
+  resource: 20,
+} as const;
+
+const names = new Map<number, DType>([
+  [tfType.float32, 'float32'],
+  [tfType.int32, 'int32'],
+  [tfType.uint8, 'uint8'],
+  [tfType.bool, 'bool'],
+  [tfType.int64, 'int64'],
+]);
+
+export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array;
+
+/** The name of a TF_DataType, also for those that never reach the host. */
+export function dtypeName(type: number): string {
+  return names.get(type) ?? (type === tfType.resource ? 'resource' : `dtype ${type}`);
+}
+
+/** @throws LockstepError ENGINE for a type that the host cannot hold. */
+export function hostType(type: number): DType {
+  const name = names.get(type);
+  if (name === undefined) {
+    throw new LockstepError('ENGINE', `A tensor of ${dtypeName(type)} cannot be brought to the host.`);
+  }
+  return name;
+}
+
+export function bytesPerElement(dtype: DType): number {
+  return dtype === 'int64' ? 8 : dtype === 'uint8' || dtype === 'bool' ? 1 : 4;
+}
+
+/** A typed array over memory, without a copy. */
+export function viewAs(dtype: DType, memory: ArrayBuffer): HostArray {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(memory);
+    case 'int32':
+      return new Int32Array(memory);
+    case 'int64':
+      return new BigInt64Array(memory);
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(memory);
+  }
+}
+
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
+}
+
+/** `float32[32,10]`, as error messages write a tensor. */
+export function describe(type: number, shape: readonly number[]): string {
+  return `${dtypeName(type)}[${shape.join(',')}]`;
+}

@@ -1,0 +1,83 @@
+/** A TensorFlow tensor in host memory, readable and writable without a copy, and freed by hand. */
+import { LockstepError } from '../errors.js';
+import { c, memoryView, type Pointer } from './c-api.js';
+import {
+  bytesPerElement,
+  type DType,
+  elementCount,
+  type HostArray,
+  hostType,
+  tfType,
+  viewAs,
+} from './dtype.js';
+
+let live = 0;
+
+/** How many host tensors exist: what a leak test counts. */
+export function liveHostTensors(): number {
+  return live;
+}
+
+export class HostTensor {
+  #pointer: Pointer | undefined;
+
+  private constructor(
+    pointer: Pointer,
+    readonly dtype: DType,
+    readonly shape: readonly number[],
+    /** The elements themselves, row-major. Not to be touched after `free`. */
+    readonly data: HostArray,
+  ) {
+    this.#pointer = pointer;
+    live += 1;
+  }
+
+  /** A new tensor; its memory holds what was there before. */
+  static allocate(dtype: DType, shape: readonly number[]): HostTensor {
+    const bytes = elementCount(shape) * bytesPerElement(dtype);
+    const dims = BigInt64Array.from(shape, BigInt);
+    const pointer = c.allocateTensor(tfType[dtype], dims, shape.length, bytes);
+    return new HostTensor(pointer, dtype, shape, viewAs(dtype, memoryView(c.tensorData(pointer), bytes)));
+  }
+
+  static from(dtype: DType, shape: readonly number[], values: ArrayLike<number>): HostTensor {
+    const tensor = HostTensor.allocate(dtype, shape);
+    if (tensor.data.length !== values.length) {
+      tensor.free();
+      throw new LockstepError('ENGINE', `${values.length} values do not fill ${dtype}[${shape.join(',')}].`);
+    }
+    if (!(tensor.data instanceof BigInt64Array)) tensor.data.set(values);
+    return tensor;
+  }
+
+  /** Takes over a TF_Tensor that the C API returned. */
+  static adopt(pointer: Pointer): HostTensor {
+    const dtype = hostType(c.tensorType(pointer));
+    const shape = Array.from({ length: c.numDims(pointer) }, (_, i) => Number(c.dim(pointer, i)));
+    const memory = memoryView(c.tensorData(pointer), Number(c.tensorByteSize(pointer)));
+    return new HostTensor(pointer, dtype, shape, viewAs(dtype, memory));
+  }
+
+  get pointer(): Pointer {
+    if (this.#pointer === undefined) throw new LockstepError('ENGINE', 'This host tensor has been freed.');
+    return this.#pointer;
+  }
+
+  /** The elements of a float32 tensor. */
+  get floats(): Float32Array {
+    if (this.data instanceof Float32Array) return this.data;
+    throw new LockstepError('ENGINE', `Expected a float32 tensor, this one is ${this.dtype}.`);
+  }
+
+  /** The value of a tensor with one element. */
+  get scalar(): number {
+    return Number(this.data[0]);
+  }
+
+  free(): void {
+    if (this.#pointer === undefined) return;
+    c.deleteTensor(this.#pointer);
+    this.#pointer = undefined;
+    live -= 1;
+  }
+}

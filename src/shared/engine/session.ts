@@ -1,0 +1,160 @@
+/** A TF_Session with its graph: variables, and functions traced from tfjs that run beside each other. */
+import type { NamedTensorMap } from '@tensorflow/tfjs-node-gpu';
+import { LockstepError } from '../errors.js';
+import { c, checked, type OutputRef, type Pointer, packOutputs, throwIfFailed } from './c-api.js';
+import { tfType } from './dtype.js';
+import { Graph, type Operation } from './graph.js';
+import { HostTensor } from './host-tensor.js';
+import { configProto, runInCallerThread, type SessionConfig } from './session-config.js';
+import { Trace } from './trace.js';
+import { TracedFunction } from './traced-function.js';
+import type { Variable } from './variable.js';
+
+/** The fixed part of a run: what is fed, fetched and only executed, packed once. */
+export interface Signature {
+  readonly inputs: readonly OutputRef[];
+  readonly outputs: readonly OutputRef[];
+  readonly targets: readonly Operation[];
+}
+
+/** Feeds in the order of the signature's inputs; they stay the caller's. The outputs are the caller's to free. */
+export type PreparedRun = (feeds: readonly HostTensor[]) => Promise<HostTensor[]>;
+
+interface DeclaredVariable {
+  readonly variable: Variable;
+  readonly read: OutputRef;
+  readonly assign: PreparedRun;
+}
+
+export class Session {
+  readonly #graph = new Graph();
+  readonly #pointer: Pointer;
+  readonly #options: Pointer;
+  readonly #variables = new Map<string, DeclaredVariable>();
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(config: SessionConfig) {
+    const options = c.newSessionOptions();
+    const proto = configProto(config);
+    try {
+      checked((status) => c.setConfig(options, proto, proto.length, status));
+      this.#pointer = checked((status) => c.newSession(this.#graph.pointer, options, status));
+    } finally {
+      c.deleteSessionOptions(options);
+    }
+    this.#options = c.newBufferFromString(runInCallerThread, runInCallerThread.length);
+  }
+
+  /** Declares a variable. It has no value before `assign`. */
+  variable(name: string, dtype: 'float32' | 'int32', shape: readonly number[]): Variable {
+    if (this.#variables.has(name))
+      throw new LockstepError('ENGINE', `There is a variable '${name}' already.`);
+    const graph = this.#graph;
+    const type = { kind: 'type', value: tfType[dtype] } as const;
+    const handle = graph.add('VarHandleOp', [], {
+      dtype: type,
+      shape: { kind: 'shape', value: shape },
+      shared_name: { kind: 'string', value: name },
+    }).outputs[0]!;
+    const value = graph.add('Placeholder', [], { dtype: type, shape: { kind: 'shape', value: shape } })
+      .outputs[0]!;
+    const assign = graph.add('AssignVariableOp', [handle, value], { dtype: type });
+    const read = graph.add('ReadVariableOp', [handle], { dtype: type }).outputs[0]!;
+    const variable = { name, dtype, shape, handle };
+    this.#variables.set(name, {
+      variable,
+      read,
+      assign: this.prepare({ inputs: [value], outputs: [], targets: [assign] }),
+    });
+    return variable;
+  }
+
+  /** Records tfjs code as a function that runs as one graph. See Trace. */
+  trace(name: string, build: (trace: Trace) => NamedTensorMap): TracedFunction {
+    return new TracedFunction(name, this, Trace.record(name, this.#graph, build));
+  }
+
+  /** Sets a variable from the host. The values are copied, so that TensorFlow may keep the memory it is given. */
+  async assign(variable: Variable, values: ArrayLike<number>): Promise<void> {
+    const feed = HostTensor.from(variable.dtype, variable.shape, values);
+    try {
+      await this.#declared(variable).assign([feed]);
+    } finally {
+      feed.free();
+    }
+  }
+
+  /** The variables' values, in one run; the caller frees them, and does not write to them. */
+  async read(variables: readonly Variable[]): Promise<HostTensor[]> {
+    const outputs = variables.map((variable) => this.#declared(variable).read);
+    return await this.prepare({ inputs: [], outputs, targets: [] })([]);
+  }
+
+  #declared({ name }: Variable): DeclaredVariable {
+    const declared = this.#variables.get(name);
+    if (declared === undefined) throw new LockstepError('ENGINE', `This session has no variable '${name}'.`);
+    return declared;
+  }
+
+  /** Adds operations to the graph by hand: what ports need. */
+  get graph(): Graph {
+    return this.#graph;
+  }
+
+  /** Packs a signature for TF_SessionRun. The event loop stays free while a run is in flight. */
+  prepare({ inputs, outputs, targets }: Signature): PreparedRun {
+    const packedInputs = packOutputs(inputs);
+    const packedOutputs = packOutputs(outputs);
+    const packedTargets = BigUint64Array.from(targets, (operation) => operation.pointer);
+    return async (feeds) => {
+      if (this.#closed) throw new LockstepError('ENGINE', 'The session is closed.');
+      if (feeds.length !== inputs.length) {
+        throw new LockstepError(
+          'ENGINE',
+          `The run takes ${inputs.length} inputs, ${feeds.length} were given.`,
+        );
+      }
+      const values = BigUint64Array.from(feeds, (feed) => feed.pointer);
+      const results = new BigUint64Array(outputs.length);
+      const status = c.newStatus();
+      const finished = new Promise<void>((resolve, reject) => {
+        c.sessionRun.async(
+          this.#pointer,
+          this.#options,
+          packedInputs,
+          values,
+          inputs.length,
+          packedOutputs,
+          results,
+          outputs.length,
+          packedTargets,
+          targets.length,
+          null,
+          status,
+          (error: unknown) => (error ? reject(error) : resolve()),
+        );
+      });
+      this.#inFlight.add(finished);
+      try {
+        await finished;
+        throwIfFailed(status);
+        return Array.from(results, (pointer) => HostTensor.adopt(pointer));
+      } finally {
+        this.#inFlight.delete(finished);
+        c.deleteStatus(status);
+      }
+    };
+  }
+
+  /** Ends the session; runs that wait at a port are cancelled and rejected. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    checked((status) => c.closeSession(this.#pointer, status));
+    await Promise.allSettled(this.#inFlight);
+    checked((status) => c.deleteSession(this.#pointer, status));
+    c.deleteBuffer(this.#options);
+    this.#graph.delete();
+  }
+}

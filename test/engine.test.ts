@@ -1,0 +1,134 @@
+import type { Tensor } from '@tensorflow/tfjs-node-gpu';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { liveHostTensors } from '../src/shared/engine/host-tensor.js';
+import { Session } from '../src/shared/engine/session.js';
+import { tf } from '../src/shared/engine/tensorflow.js';
+
+let session: Session;
+beforeAll(() => {
+  session = new Session({ precision: 'float32', device: 'cpu' });
+});
+afterAll(() => session.close());
+
+describe('a traced function', () => {
+  it('gives the values and gradients that tfjs gives eagerly', async () => {
+    const f = (x: Tensor, w: Tensor) => tf.sum(tf.square(tf.matMul(x as never, w as never)));
+    const x = [1, 2, 3, 4, 5, 6];
+    const w = [0.5, -1, 2];
+    const traced = session.trace('square', (t) => {
+      const { value, grads } = tf.valueAndGrads(f as never)([
+        t.input('x', 'float32', [2, 3]),
+        t.input('w', 'float32', [3, 1]),
+      ]);
+      return { value, dx: grads[0]!, dw: grads[1]! };
+    });
+    const out = await traced.run({ x, w });
+    const eager = tf.valueAndGrads(f as never)([tf.tensor(x, [2, 3]), tf.tensor(w, [3, 1])]);
+    expect(out.value!.scalar).toBe(eager.value.dataSync()[0]);
+    expect([...out.dx!.floats]).toEqual([...eager.grads[0]!.dataSync()]);
+    expect([...out.dw!.floats]).toEqual([...eager.grads[1]!.dataSync()]);
+    for (const tensor of Object.values(out)) tensor.free();
+  });
+
+  it('casts uint8 inputs to float32 inside the graph', async () => {
+    const traced = session.trace('bytes', (t) => ({ y: tf.div(t.input('x', 'uint8', [4]), 2) }));
+    const { y } = await traced.run({ x: Uint8Array.of(1, 2, 3, 255) });
+    expect([...y!.floats]).toEqual([0.5, 1, 1.5, 127.5]);
+    y!.free();
+  });
+
+  it('keeps variables between runs', async () => {
+    const counter = session.variable('counter', 'float32', [2]);
+    await session.assign(counter, [1, 2]);
+    const add = session.trace('add', (t) => {
+      t.assign(counter, tf.add(t.read(counter), t.input('x', 'float32', [2])));
+      return t.afterEffects(() => ({ after: t.read(counter) }));
+    });
+    const { after } = await add.run({ x: [10, 20] });
+    expect([...after!.floats]).toEqual([11, 22]);
+    after!.free();
+    const [value] = await session.read([counter]);
+    expect([...value!.floats]).toEqual([11, 22]);
+    value!.free();
+  });
+
+  it('exchanges values with the host while it runs', async () => {
+    const traced = session.trace('ports', (t) => {
+      const x = t.input('x', 'float32', [3]);
+      t.send('out', tf.mul(x, 2));
+      return { y: tf.add(t.receive('in', 'float32', [3]), x) };
+    });
+    const run = traced.run({ x: [1, 2, 3] });
+    const sent = await traced.take('out');
+    expect([...sent.floats]).toEqual([2, 4, 6]);
+    await traced.put('in', sent.floats);
+    sent.free();
+    const { y } = await run;
+    expect([...y!.floats]).toEqual([3, 6, 9]);
+    y!.free();
+  });
+});
+
+describe('mistakes', () => {
+  it('reading a traced tensor says that nothing has been computed', () => {
+    expect(() =>
+      session.trace('read', (t) => ({ y: tf.scalar(t.input('x', 'float32', []).dataSync()[0]!) })),
+    ).toThrow(/Tracing 'read': The value of the traced tensor float32\[\] was read/);
+  });
+
+  it.each([
+    ['never used', (x: Tensor) => x],
+    [
+      'used before',
+      (x: Tensor) => {
+        tf.square(x).dataSync();
+        return x;
+      },
+    ],
+  ])('capturing an eager tensor (%s) is refused, and leaves it whole', (_, prepare) => {
+    const eager = prepare(tf.tensor([1, 2]));
+    expect(() =>
+      session.trace('capture', (t) => ({ y: tf.add(t.input('x', 'float32', [2]), eager) })),
+    ).toThrow(/Tracing 'capture': tfjs's Add uses an eager tensor/);
+    expect([...tf.square(eager).dataSync()]).toEqual([1, 4]);
+  });
+
+  it('an eager tensor may become a constant on purpose', async () => {
+    const eager = tf.tensor([1, 2]);
+    const traced = session.trace('constant', (t) => ({
+      y: tf.add(t.input('x', 'float32', [2]), t.constant(eager)),
+    }));
+    const { y } = await traced.run({ x: [1, 1] });
+    expect([...y!.floats]).toEqual([2, 3]);
+    y!.free();
+  });
+
+  it('an operation that TensorFlow refuses is named with its tfjs call and shapes', () => {
+    expect(() =>
+      session.trace('refused', (t) => {
+        const [y] = t.op('MatMul', [t.input('a', 'float32', [2, 3]), t.input('b', 'float32', [4, 5])], {
+          T: { kind: 'type', value: 1 },
+        });
+        return { y: y! };
+      }),
+    ).toThrow(/TensorFlow refuses MatMul\(float32\[2,3\], float32\[4,5\]\).*Dimensions must be equal/);
+  });
+
+  it('a missing and an unknown input are named', async () => {
+    const traced = session.trace('inputs', (t) => ({ y: tf.square(t.input('x', 'float32', [1])) }));
+    await expect(traced.run({})).rejects.toThrow("'inputs' was run without input 'x'");
+    await expect(traced.run({ x: [1], z: [1] })).rejects.toThrow("'inputs' has no input 'z'");
+  });
+});
+
+it('closing a session cancels a run that waits at a port', async () => {
+  const own = new Session({ precision: 'float32', device: 'cpu' });
+  const traced = own.trace('waits', (t) => ({ y: t.receive('never', 'float32', [1]) }));
+  const refused = expect(traced.run()).rejects.toThrow(/closed|cancelled/i);
+  await own.close();
+  await refused;
+});
+
+it('frees what it allocates', () => {
+  expect(liveHostTensors()).toBe(0);
+});
