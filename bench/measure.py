@@ -1,0 +1,71 @@
+"""Times steps and reads this process's start and peak memory: the same figures that `lockstep bench step` prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Summary = dict[str, float]
+
+
+def milliseconds_since_process_start() -> float:
+    """Milliseconds since the kernel started this process (field 22 of /proc/self/stat, in clock ticks since boot)."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1000
+
+
+def peak_rss_bytes() -> int:
+    """Peak resident set size of this process, in bytes.
+
+    VmHWM and not getrusage: after fork and exec ru_maxrss still counts the parent's memory.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("/proc/self/status has no VmHWM line")
+
+
+def summary(values: Sequence[float]) -> Summary:
+    """Median, smallest and largest of the values."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def time_steps(step: Callable[[int], object], warmup: int, steps: int) -> tuple[list[float], float]:
+    """Runs `warmup` and then `steps` steps; `step(i)` returns only when its work is done.
+
+    Returns the milliseconds of each timed step, and those from process start to the end of the very first one.
+    """
+    first_step_ms = 0.0
+    times: list[float] = []
+    for index in range(warmup + steps):
+        begin = time.perf_counter()
+        step(index)
+        end = time.perf_counter()
+        if index == 0:
+            first_step_ms = milliseconds_since_process_start()
+        if index >= warmup:
+            times.append((end - begin) * 1000)
+    return times, first_step_ms
+
+
+def step_report(images: int, times_ms: Sequence[float], first_step_ms: float) -> dict[str, Any]:
+    """The report of a step benchmark in which `images` images were trained on in each step."""
+    return {
+        "imagesPerSec": summary([images * 1000 / ms for ms in times_ms]),
+        "msPerStep": summary(times_ms),
+        "peakRssBytes": peak_rss_bytes(),
+        "startToFirstStepMs": first_step_ms,
+    }
+
+
+def print_json(report: dict[str, Any]) -> None:
+    """Prints the report as the one JSON document on stdout."""
+    json.dump(report, sys.stdout)
+    print(flush=True)
