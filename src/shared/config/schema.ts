@@ -1,0 +1,322 @@
+/** What a config file may say: every key, with its type, default, unit and meaning. docs/config.md is made from it. */
+import { z } from 'zod';
+import type { Frozen } from './frozen.js';
+
+/** Names end up in paths and file names. */
+const label = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+    'letters, digits, dot, dash and underscore, beginning with a letter or digit',
+  )
+  .max(100);
+const count = z.int().min(1);
+const positive = z.number().positive();
+const notNegative = z.number().min(0);
+const fraction = z.number().min(0).lt(1);
+const seconds = positive.max(86_400);
+/** One number for each of red, green and blue. */
+const channels = <T extends z.ZodType<number>>(each: T) => z.tuple([each, each, each]);
+
+const data = z.strictObject({
+  dataset: z
+    .string()
+    .min(1)
+    .describe(
+      '`sample`: the CIFAR-10 subset in the repository; `cifar10`: all of it, after `lockstep data import`; or the path of a folder with the official binary files.',
+    ),
+  augment: z
+    .strictObject({
+      crop: z
+        .int()
+        .min(0)
+        .max(16)
+        .default(4)
+        .meta({ unit: 'pixels' })
+        .describe('Zero padding on each side before a random 32x32 crop; 0 for no crop.'),
+      flip: z.boolean().default(true).describe('Mirror half of the images, left to right.'),
+    })
+    .prefault({})
+    .describe('Augmentation of training images, keyed by seed, epoch and image.'),
+  limit: z
+    .strictObject({
+      train: count.optional().meta({ unit: 'images' }).describe('Train on the first so many images only.'),
+      test: count.optional().meta({ unit: 'images' }).describe('Evaluate on the first so many images only.'),
+    })
+    .prefault({})
+    .describe('Use a part of the data.'),
+});
+
+const model = z.strictObject({
+  encoder: z
+    .enum(['resnet50', 'resnet18', 'tiny'])
+    .describe('The network below the heads. `tiny` is for tests and quick demos.'),
+  stem: z
+    .enum(['cifar', 'imagenet'])
+    .default('cifar')
+    .describe(
+      '`cifar`: 3x3 convolution, stride 1, no pooling. `imagenet`: 7x7, stride 2, and max-pooling: about 16 times less compute on 32x32 images.',
+    ),
+  projection: z
+    .strictObject({
+      widths: z
+        .array(count)
+        .min(1)
+        .meta({ unit: 'features' })
+        .describe(
+          'Width of each dense layer; the last is the width of the embedding. Hidden layers end in a ReLU.',
+        ),
+      activation: z
+        .enum(['none', 'relu'])
+        .default('none')
+        .describe('What follows the last layer, before the embedding is normalised to length 1.'),
+    })
+    .optional()
+    .describe('The projection head, for contrastive stages; leave it out when there is none.'),
+  classifier: z
+    .strictObject({
+      hidden: z
+        .array(count)
+        .default([])
+        .meta({ unit: 'features' })
+        .describe('Widths of hidden dense layers, each with a ReLU; empty for a linear classifier.'),
+      dropout: fraction.default(0).meta({ unit: 'probability' }).describe('Dropout before each dense layer.'),
+    })
+    .optional()
+    .describe('The classifier head, for softmax stages; `{}` is a linear one.'),
+  batchNorm: z
+    .strictObject({
+      momentum: fraction.default(0.9).describe('How much of the running statistics a step keeps.'),
+      epsilon: positive
+        .default(1.001e-5)
+        .describe('Added to the variance (the default is that of Keras ResNets).'),
+      statistics: z
+        .enum(['microBatch'])
+        .default('microBatch')
+        .describe(
+          'What mean and variance are taken over in training: each micro-batch by itself (ghost BatchNorm), whatever the number of workers.',
+        ),
+    })
+    .prefault({})
+    .describe('BatchNorm everywhere in the encoder.'),
+  normalization: z
+    .strictObject({
+      mean: channels(z.number())
+        .default([0.4914, 0.4822, 0.4465])
+        .meta({ unit: 'pixel values in 0…1' })
+        .describe("Subtracted from red, green and blue (the default is CIFAR-10's)."),
+      std: channels(positive)
+        .default([0.247, 0.2435, 0.2616])
+        .meta({ unit: 'pixel values in 0…1' })
+        .describe("What they are then divided by (the default is CIFAR-10's)."),
+    })
+    .prefault({})
+    .describe('How pixels become network input.'),
+});
+
+const batch = z.strictObject({
+  microBatches: count
+    .max(4096)
+    .meta({ unit: 'micro-batches' })
+    .describe('K, micro-batches in a global batch: also the largest number of workers.'),
+  microBatchSize: count
+    .max(65_536)
+    .meta({ unit: 'images' })
+    .describe('m, images in a micro-batch. The global batch is K·m.'),
+});
+
+const weightDecay = notNegative
+  .default(0)
+  .describe(
+    'Times the weight, added to its gradient after the sum over workers; never on BatchNorm and biases.',
+  );
+
+const optimizer = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('sgd').describe('Stochastic gradient descent.'),
+    momentum: fraction.default(0.9).describe('Momentum.'),
+    nesterov: z.boolean().default(true).describe("Nesterov's form of momentum."),
+    weightDecay,
+  }),
+  z.strictObject({
+    kind: z.literal('adam').describe('Adam (Kingma and Ba).'),
+    beta1: fraction.default(0.9).describe('Decay of the first moment.'),
+    beta2: fraction.default(0.999).describe('Decay of the second moment.'),
+    epsilon: positive
+      .default(1e-7)
+      .describe('Added to the root of the second moment (the default is that of Keras).'),
+    weightDecay,
+  }),
+]);
+
+const warmUp = {
+  peak: positive.describe('The learning rate after warm-up.'),
+  warmupEpochs: notNegative
+    .default(0)
+    .meta({ unit: 'epochs' })
+    .describe('Length of the linear warm-up; may be a fraction of an epoch.'),
+  warmupStart: notNegative.default(0).describe('The learning rate at the first step of the warm-up.'),
+};
+
+const learningRate = z.discriminatedUnion('decay', [
+  z.strictObject({ decay: z.literal('constant').describe('Stays at `peak`.'), ...warmUp }),
+  z.strictObject({
+    decay: z
+      .literal('cosine')
+      .describe('Half a cosine from `peak` at the end of the warm-up to `final` at the end of the stage.'),
+    ...warmUp,
+    final: notNegative.default(0).describe('The learning rate that the cosine ends at.'),
+  }),
+  z.strictObject({
+    decay: z.literal('step').describe('Times `factor` at every milestone.'),
+    ...warmUp,
+    milestones: z
+      .array(positive)
+      .min(1)
+      .meta({ unit: 'epochs' })
+      .describe('When to step, ascending, counted from the beginning of the stage.'),
+    factor: positive.default(0.1).describe('What a milestone multiplies the learning rate by.'),
+  }),
+]);
+
+const training = {
+  name: label.describe('What the stage is called in metrics, logs and checkpoints; unique in the run.'),
+  epochs: count
+    .meta({ unit: 'epochs' })
+    .describe('Passes over the training images; the incomplete last global batch of an epoch is dropped.'),
+  optimizer: optimizer.describe('How gradients change weights. Its state begins anew with every stage.'),
+  learningRate: learningRate.describe('The learning rate over the stage, counted in samples.'),
+  clipNorm: positive
+    .optional()
+    .describe('Scale gradients so that their global norm is at most this. Without it they are not clipped.'),
+};
+
+const stage = z.discriminatedUnion('objective', [
+  z.strictObject({
+    objective: z.literal('softmax').describe('Cross-entropy of the classifier head.'),
+    ...training,
+    freeze: z
+      .enum(['none', 'encoder'])
+      .default('none')
+      .describe(
+        'What stays as an earlier stage left it: nothing, or the encoder (its BatchNorm then in inference mode).',
+      ),
+  }),
+  z.strictObject({
+    objective: z
+      .literal('npairs')
+      .describe(
+        'N-pairs loss on the normalised embeddings of the global batch; trains encoder and projection head.',
+      ),
+    ...training,
+    temperature: positive.describe('What similarities are divided by.'),
+  }),
+]);
+
+const evaluate = z.strictObject({
+  everyEpochs: count
+    .default(1)
+    .meta({ unit: 'epochs' })
+    .describe(
+      'How often to evaluate on the test images, counted within a stage; the end of a stage is always evaluated.',
+    ),
+  batchSize: count
+    .max(65_536)
+    .default(200)
+    .meta({ unit: 'images' })
+    .describe('Images that a worker evaluates at a time.'),
+});
+
+const checkpoint = z.strictObject({
+  everyEpochs: count
+    .default(1)
+    .meta({ unit: 'epochs' })
+    .describe('How often to write a checkpoint, counted within a stage; the end of a stage always gets one.'),
+  keep: count
+    .default(2)
+    .meta({ unit: 'checkpoints' })
+    .describe('How many of the newest checkpoints to keep.'),
+});
+
+const exchange = z.strictObject({
+  bucketBytes: z
+    .int()
+    .min(1024)
+    .max(2 ** 30)
+    .default(4 * 2 ** 20)
+    .meta({ unit: 'bytes' })
+    .describe(
+      'The most that small gradients share a bucket for. A tensor above 1 MiB is a bucket of its own.',
+    ),
+  sharedMemory: z
+    .enum(['auto', 'never'])
+    .default('auto')
+    .describe('`auto`: workers on one host exchange through shared memory. `never`: always through sockets.'),
+});
+
+const deadlines = z.strictObject({
+  connectSeconds: seconds
+    .default(60)
+    .meta({ unit: 'seconds' })
+    .describe('From the start until all workers are registered and connected to each other.'),
+  prepareSeconds: seconds
+    .default(600)
+    .meta({ unit: 'seconds' })
+    .describe('Until a worker has its data and has built a stage.'),
+  stepSeconds: seconds
+    .default(300)
+    .meta({ unit: 'seconds' })
+    .describe('The longest that one step may take, from its assignment to its commit.'),
+  evaluateSeconds: seconds
+    .default(600)
+    .meta({ unit: 'seconds' })
+    .describe('The longest that one evaluation may take.'),
+  checkpointSeconds: seconds
+    .default(120)
+    .meta({ unit: 'seconds' })
+    .describe('The longest that the writing of one checkpoint may take.'),
+  heartbeatSeconds: seconds
+    .default(5)
+    .meta({ unit: 'seconds' })
+    .describe('A process that is silent for so long counts as lost.'),
+});
+
+export const configSchema = z.strictObject({
+  name: label.describe('What the run is called.'),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1)
+    .describe('The root of all randomness.'),
+  data: data.describe('What to train and evaluate on.'),
+  model: model.describe('What to train.'),
+  batch: batch.describe('The global batch: K micro-batches of m images, on any number of workers.'),
+  precision: z
+    .enum(['float32', 'bfloat16'])
+    .default('float32')
+    .describe('Of convolutions and matrix products. Weights and sums are float32 in both.'),
+  threads: count
+    .max(1024)
+    .default(1)
+    .meta({ unit: 'threads' })
+    .describe(
+      'TensorFlow threads of a worker. It is part of the config since the bits of a sum depend on it.',
+    ),
+  stages: z.array(stage).min(1).describe('What is trained, one after the other.'),
+  evaluate: evaluate.prefault({}).describe('When and how to evaluate.'),
+  checkpoint: checkpoint.prefault({}).describe('When to write checkpoints.'),
+  exchange: exchange.prefault({}).describe('How workers exchange gradients. It changes no result.'),
+  deadlines: deadlines.prefault({}).describe('When to give up waiting.'),
+});
+
+/** A complete configuration: checked, with all defaults, and frozen. */
+export type Config = Frozen<z.output<typeof configSchema>>;
+export type DataConfig = Config['data'];
+export type ModelConfig = Config['model'];
+export type StageConfig = Config['stages'][number];
+export type SoftmaxStage = Extract<StageConfig, { objective: 'softmax' }>;
+export type NpairsStage = Extract<StageConfig, { objective: 'npairs' }>;
+export type OptimizerConfig = StageConfig['optimizer'];
+export type LearningRateConfig = StageConfig['learningRate'];
+export type DeadlinesConfig = Config['deadlines'];
