@@ -38,7 +38,7 @@ export function stepsPerEpoch(datasetSize: number, globalBatch: number): number 
 export class Sampler {
   readonly stepsPerEpoch: number;
   #epoch = -1;
-  #order = new Int32Array(0);
+  #order: Int32Array = new Int32Array(0);
 
   constructor(readonly sampling: Sampling) {
     this.stepsPerEpoch = stepsPerEpoch(sampling.datasetSize, sampling.microBatches * sampling.microBatchSize);

@@ -1,0 +1,88 @@
+/** What a config's fields must agree on with each other: the checks that no single field can make. */
+import type { Config, StageConfig } from './schema.js';
+
+/** What is wrong, and where: `path` leads to the field, `message` follows its name. */
+export interface Disagreement {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** All disagreements, in the order of the stages. */
+export function disagreements(config: Config): Disagreement[] {
+  return [...heads(config), ...config.stages.flatMap((stage, index) => stageChecks(config, stage, index))];
+}
+
+function heads({ model, stages }: Config): Disagreement[] {
+  const found: Disagreement[] = [];
+  const uses = (objective: string): boolean => stages.some((stage) => stage.objective === objective);
+  if (uses('npairs') && model.projection === undefined) {
+    found.push({
+      path: ['model'],
+      message: 'needs a projection head (model.projection), since a stage has the objective npairs',
+    });
+  }
+  if (!uses('npairs') && model.projection !== undefined) {
+    found.push({
+      path: ['model', 'projection'],
+      message: 'is used by no stage: remove it, or add a stage with the objective npairs',
+    });
+  }
+  if (uses('softmax') && model.classifier === undefined) {
+    found.push({
+      path: ['model'],
+      message:
+        'needs a classifier head (model.classifier, `{}` for a linear one), since a stage has the objective softmax',
+    });
+  }
+  if (!uses('softmax') && model.classifier !== undefined) {
+    found.push({
+      path: ['model', 'classifier'],
+      message: 'is used by no stage: remove it, or add a stage with the objective softmax',
+    });
+  }
+  return found;
+}
+
+function stageChecks({ stages }: Config, stage: StageConfig, index: number): Disagreement[] {
+  const found: Disagreement[] = [];
+  const say = (field: readonly string[], message: string): void => {
+    found.push({ path: ['stages', index, ...field], message });
+  };
+  const earlier = stages.slice(0, index);
+  if (earlier.some(({ name }) => name === stage.name)) {
+    say(['name'], `must be unique, but an earlier stage is called ${stage.name} too`);
+  }
+  if (stage.objective === 'softmax' && stage.freeze === 'encoder' && !earlier.some(trainsEncoder)) {
+    say(['freeze'], 'can be encoder only after a stage that trains the encoder');
+  }
+  const { optimizer, learningRate, epochs } = stage;
+  if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
+    say(['optimizer', 'nesterov'], 'must be false when momentum is 0');
+  }
+  if (learningRate.warmupEpochs > epochs) {
+    say(
+      ['learningRate', 'warmupEpochs'],
+      `must be at most the stage's epochs, ${epochs}, not ${learningRate.warmupEpochs}`,
+    );
+  }
+  if (learningRate.decay === 'cosine' && learningRate.final > learningRate.peak) {
+    say(['learningRate', 'final'], `must be at most peak, ${learningRate.peak}, not ${learningRate.final}`);
+  }
+  if (learningRate.decay === 'step') {
+    const { milestones } = learningRate;
+    if (milestones.some((milestone, i) => i > 0 && milestone <= milestones[i - 1]!)) {
+      say(['learningRate', 'milestones'], `must ascend, not ${milestones.join(', ')}`);
+    }
+    if (milestones.some((milestone) => milestone >= epochs)) {
+      say(['learningRate', 'milestones'], `must lie before the stage's end, epoch ${epochs}`);
+    }
+    if (milestones.some((milestone) => milestone < learningRate.warmupEpochs)) {
+      say(['learningRate', 'milestones'], `must lie after the warm-up, epoch ${learningRate.warmupEpochs}`);
+    }
+  }
+  return found;
+}
+
+function trainsEncoder(stage: StageConfig): boolean {
+  return stage.objective === 'npairs' || stage.freeze === 'none';
+}

@@ -1,0 +1,142 @@
+/** The schema's fields as plain records: for the reference in docs/config.md and for suggesting a known key. */
+import { z } from 'zod';
+import { configSchema } from './schema.js';
+
+/** One field of a config file. */
+export interface Field {
+  /** As in `stages[].optimizer.momentum`. */
+  readonly path: string;
+  /** In words a user reads: `integer, at least 1`. */
+  readonly type: string;
+  /** Undefined for a section (`{…}`) whose fields have defaults of their own, or when there is none. */
+  readonly default?: unknown;
+  readonly required: boolean;
+  readonly unit?: string;
+  readonly meaning: string;
+  /** Where the field exists only for one kind of its section: as in `kind: adam`. */
+  readonly only?: string;
+}
+
+/** The part of JSON Schema that zod writes for our schema. */
+interface Json {
+  readonly type?: string;
+  readonly description?: string;
+  readonly unit?: string;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, Json>>;
+  readonly required?: readonly string[];
+  readonly items?: Json;
+  readonly prefixItems?: readonly Json[];
+  readonly oneOf?: readonly Json[];
+  readonly anyOf?: readonly Json[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+}
+
+const root = z.toJSONSchema(configSchema, { io: 'input' }) as Json;
+
+/** Every field, in the order of the schema, sections before what is in them. */
+export function configFields(): Field[] {
+  return walk(root, '', undefined);
+}
+
+/** A key that a section knows, and for which of its kinds when not for all: `objective: npairs`. */
+export interface KnownKey {
+  readonly key: string;
+  readonly only?: string;
+}
+
+/** The keys that the section at a path may have. */
+export function knownKeys(path: readonly (string | number)[]): KnownKey[] {
+  let sections: readonly Json[] = [root];
+  for (const step of path) {
+    sections = sections.flatMap((section) => {
+      const next = typeof step === 'number' ? section.items : section.properties?.[step];
+      return next === undefined ? [] : alternatives(next);
+    });
+  }
+  if (sections[0]?.items !== undefined) sections = alternatives(sections[0].items);
+  const keys = [...new Set(sections.flatMap((section) => Object.keys(section.properties ?? {})))];
+  return keys.map((key) => {
+    const having = sections.filter((section) => section.properties?.[key] !== undefined);
+    return having.length === sections.length ? { key } : { key, only: having.map(kindOf).join(' or ') };
+  });
+}
+
+function alternatives(schema: Json): readonly Json[] {
+  return schema.oneOf ?? schema.anyOf ?? [schema];
+}
+
+/** `objective: npairs` for a section told apart by a constant field. */
+function kindOf(section: Json): string {
+  const kind = Object.entries(section.properties ?? {}).find(([, field]) => field.const !== undefined);
+  return kind === undefined ? '' : `${kind[0]}: ${String(kind[1].const)}`;
+}
+
+function walk(section: Json, prefix: string, only: string | undefined): Field[] {
+  const kinds = alternatives(section);
+  const fields: Field[] = [];
+  const keys = [...new Set(kinds.flatMap((kind) => Object.keys(kind.properties ?? {})))];
+  for (const key of keys) {
+    const having = kinds.filter((kind) => kind.properties?.[key] !== undefined);
+    const schema = having[0]!.properties![key]!;
+    const limited = having.length === kinds.length ? only : having.map(kindOf).join(' or ');
+    const constants = having.flatMap((kind) => kind.properties?.[key]?.const ?? []);
+    const path = `${prefix}${key}`;
+    fields.push({
+      path,
+      type: constants.length > 0 ? constants.map(code).join(' or ') : typeOf(schema),
+      ...(schema.default === undefined || isEmptySection(schema) ? {} : { default: schema.default }),
+      required: having[0]!.required?.includes(key) ?? false,
+      ...(schema.unit === undefined ? {} : { unit: schema.unit }),
+      meaning:
+        constants.length > 0
+          ? having
+              .map(
+                (kind) =>
+                  `${code(kind.properties![key]!.const)}: ${kind.properties![key]!.description ?? ''}`,
+              )
+              .join(' ')
+          : (schema.description ?? ''),
+      ...(limited === undefined ? {} : { only: limited }),
+    });
+    if (schema.items !== undefined) fields.push(...walk(schema.items, `${path}[].`, limited));
+    else fields.push(...walk(schema, `${path}.`, limited));
+  }
+  return fields;
+}
+
+function isEmptySection(schema: Json): boolean {
+  return schema.properties !== undefined;
+}
+
+/** What a value must be, in words. */
+function typeOf(schema: Json): string {
+  if (schema.enum !== undefined) return schema.enum.map(code).join(' or ');
+  if (schema.prefixItems !== undefined) {
+    return `list of ${schema.prefixItems.length}: ${typeOf(schema.prefixItems[0]!)} each`;
+  }
+  if (schema.items !== undefined) {
+    return alternatives(schema.items)[0]?.properties === undefined
+      ? `list: ${typeOf(schema.items)} each`
+      : 'list of sections';
+  }
+  if (alternatives(schema)[0]?.properties !== undefined) return 'section';
+  const bounds = [
+    schema.minimum === undefined ? '' : `at least ${schema.minimum}`,
+    schema.exclusiveMinimum === undefined ? '' : `above ${schema.exclusiveMinimum}`,
+    schema.maximum === undefined || schema.maximum === Number.MAX_SAFE_INTEGER
+      ? ''
+      : `at most ${schema.maximum}`,
+    schema.exclusiveMaximum === undefined ? '' : `below ${schema.exclusiveMaximum}`,
+  ].filter((bound) => bound !== '');
+  return [schema.type ?? 'value', ...bounds].join(', ');
+}
+
+function code(value: unknown): string {
+  return `\`${String(value)}\``;
+}
