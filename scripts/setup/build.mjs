@@ -1,0 +1,71 @@
+// The compiled program in dist/, rebuilt when a source has changed.
+// @ts-check
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCommand } from './command.mjs';
+import { diskFull, SetupFailure, saysDiskFull } from './failure.mjs';
+import { digestOf, readJson, sizeOf, writeJson } from './files.mjs';
+import { stage } from './terminal.mjs';
+
+/** @param {string} root */
+const stampFile = (root) => join(root, 'dist', '.lockstep.json');
+
+/** @param {string} root @returns {string[]} files below src/ that are compiled, relative to it */
+function sourceFiles(root) {
+  return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .sort();
+}
+
+/** @param {string} root @returns {string} digest of sources and compiler options: a checkout changes times, not this */
+function sourcesDigest(root) {
+  const paths = sourceFiles(root).map((name) => join('src', name));
+  const all = ['tsconfig.json', 'tsconfig.build.json', ...paths];
+  return digestOf(JSON.stringify(all.map((path) => [path, digestOf(readFileSync(join(root, path)))])));
+}
+
+/** @param {string} name */
+const compiledName = (name) => name.replace(/\.ts$/, '.js');
+
+/** @param {string} root @returns {boolean} */
+export function buildIsCurrent(root) {
+  const stamp = /** @type {{sources?: string} | undefined} */ (readJson(stampFile(root)));
+  if (stamp?.sources !== sourcesDigest(root)) return false;
+  return sourceFiles(root).every((name) => sizeOf(join(root, 'dist', compiledName(name))) >= 0);
+}
+
+/**
+ * @param {string} root
+ * @param {string} log
+ * @throws {SetupFailure} when a source has errors
+ */
+export async function buildSources(root, log) {
+  await stage('compiling the sources', async () => {
+    const digest = sourcesDigest(root);
+    rmSync(stampFile(root), { force: true });
+    // Without its record of an earlier run, tsc writes every file: an interrupted one can't leave old ones behind.
+    rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const args = [compiler, '-p', 'tsconfig.build.json', '--pretty', 'false'];
+    const { code, output } = await runCommand(process.execPath, args, { log, cwd: root });
+    if (saysDiskFull(output)) throw diskFull('dist/');
+    if (code !== 0) {
+      const first = output.split('\n').find((line) => /error TS/.test(line)) ?? output.trim().slice(0, 300);
+      throw new SetupFailure(
+        `The sources do not compile: ${first.trim()}`,
+        'Mend them; `npm run check` lists all errors.',
+      );
+    }
+    discardOrphans(root);
+    writeJson(stampFile(root), { sources: digest });
+  });
+}
+
+/** @param {string} root removes what was compiled from sources that are gone, so that nothing can import it */
+function discardOrphans(root) {
+  const wanted = new Set(sourceFiles(root).map(compiledName));
+  for (const name of readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })) {
+    const match = /^(.*\.js)(\.map)?$/.exec(name);
+    if (match?.[1] && !wanted.has(match[1])) rmSync(join(root, 'dist', name), { force: true });
+  }
+}
