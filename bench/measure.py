@@ -1,4 +1,4 @@
-"""Times steps and reads this process's start and peak memory: the same figures that `lockstep bench step` prints."""
+"""Times steps and reads this process's start and peak memory, for the figures that our own bench prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Summary = dict[str, float]
 
 
 def milliseconds_since_process_start() -> float:
-    """Milliseconds since the kernel started this process (field 22 of /proc/self/stat, in clock ticks since boot)."""
+    """Milliseconds since the kernel started this process (/proc/self/stat, field 22: clock ticks since boot)."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1000
@@ -40,7 +40,7 @@ def summary(values: Sequence[float]) -> Summary:
 def time_steps(step: Callable[[int], object], warmup: int, steps: int) -> tuple[list[float], float]:
     """Runs `warmup` and then `steps` steps; `step(i)` returns only when its work is done.
 
-    Returns the milliseconds of each timed step, and those from process start to the end of the very first one.
+    Returns the milliseconds of each timed step, and those from process start to the end of the first step.
     """
     first_step_ms = 0.0
     times: list[float] = []

@@ -1,4 +1,4 @@
-"""ResNet-50 for small images and its training step in PyTorch, the fastest way that eager PyTorch offers on a CPU."""
+"""ResNet-50 for small images and its training step in PyTorch, as fast as eager PyTorch goes on a CPU."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ WEIGHT_DECAY = 5e-4
 
 
 class ResNet50:
-    """ResNet-50 with a 3x3 stem of stride 1 and no pooling after it, in bare TensorFlow ops (no Keras layer between)."""
+    """ResNet-50 with a 3x3 stem of stride 1 and no pooling after it, in bare TensorFlow ops."""
 
     def __init__(self, stride_in: str, compute: tf.DType) -> None:
         self.stride_in = stride_in
@@ -126,7 +126,9 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=8, help="timed steps (default 8)")
     parser.add_argument("--warmup", type=int, default=3, help="steps before those (default 3)")
-    parser.add_argument("--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides")
+    parser.add_argument(
+        "--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides"
+    )
     parser.add_argument("--jit", action="store_true", help="compile with XLA")
     args = parser.parse_args()
 

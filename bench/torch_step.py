@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-import measure
 import torch
 
+import measure
 import resnet_torch
 
 
@@ -19,8 +19,12 @@ def main() -> None:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--steps", type=int, default=8, help="timed steps (default 8)")
     parser.add_argument("--warmup", type=int, default=3, help="steps before those (default 3)")
-    parser.add_argument("--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the network (needs g++; slow first step)")
+    parser.add_argument(
+        "--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="torch.compile the network (needs g++; slow first step)"
+    )
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)

@@ -1,0 +1,75 @@
+"""Times a training step of ResNet-50 (cifar stem) in PyTorch DDP: gloo, N processes, channels_last."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+import gloo_group
+import measure
+import resnet_torch
+
+
+def work(rank: int, args: argparse.Namespace) -> dict[str, Any]:
+    """One rank's report; its steps start together with those of the others."""
+    model = resnet_torch.build(seed=1, stride_in=args.stride_in)
+    batches = resnet_torch.random_batches(args.batch // args.workers, count=4, seed=2 + rank)
+    # All that makes DDP faster and changes no gradient: they are views of the buckets, the graph never changes,
+    # and running statistics are not broadcast in every forward pass.
+    replica = DistributedDataParallel(
+        model,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,
+        static_graph=True,
+        bucket_cap_mb=args.bucket_mb,
+    )
+    step = resnet_torch.train_step(replica, resnet_torch.optimiser(model), batches, args.precision)
+    dist.barrier()
+    times, first_step_ms = measure.time_steps(step, args.warmup, args.steps)
+    return {"times": times, "firstStepMs": first_step_ms, "peakRssBytes": measure.peak_rss_bytes()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Example: python bench/torch_ddp.py --workers 2 --batch 32"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    parser.add_argument(
+        "--batch", type=int, default=32, help="images in a step over all processes (default 32)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process (default 1)")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument(
+        "--bucket-mb", type=float, default=25, help="DDP's bucket size (default 25, as in DDP)"
+    )
+    parser.add_argument("--steps", type=int, default=8, help="timed steps (default 8)")
+    parser.add_argument("--warmup", type=int, default=3, help="steps before those (default 3)")
+    parser.add_argument(
+        "--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides"
+    )
+    args = parser.parse_args()
+    if args.batch % args.workers:
+        parser.error(f"--batch {args.batch} cannot be split evenly over {args.workers} workers")
+
+    ranks = gloo_group.run(work, args, args.workers, args.threads)
+    # A step is over when its slowest rank is.
+    times = [max(rank["times"][index] for rank in ranks) for index in range(args.steps)]
+    report = measure.step_report(args.batch, times, max(rank["firstStepMs"] for rank in ranks))
+    report["peakRssBytes"] = max(rank["peakRssBytes"] for rank in ranks)
+    measure.print_json(
+        {
+            "peer": f"PyTorch {torch.__version__} DDP, gloo",
+            "workers": args.workers,
+            "threads": args.threads,
+            "precision": args.precision,
+            **report,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()
