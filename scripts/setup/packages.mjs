@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './command.mjs';
 import { downloadFailure } from './failure.mjs';
-import { digestOf, newStaging, putInPlace, readJson, writeJson } from './files.mjs';
+import { digestOf, discard, newStaging, putInPlace, readJson, writeJson } from './files.mjs';
 import { stage } from './terminal.mjs';
 
 /** @typedef {Record<string, {version?: string, integrity?: string, optional?: boolean, link?: boolean}>} Packages */
@@ -71,5 +71,6 @@ export async function installPackages(root, work, log) {
     if (code !== 0) throw downloadFailure('npm', 'the npm packages', output, log);
     writeJson(join(staging, 'node_modules', '.lockstep.json'), { lockFile: lockDigest(staging) });
     putInPlace(join(staging, 'node_modules'), join(root, 'node_modules'));
+    discard(staging);
   });
 }
