@@ -1,0 +1,194 @@
+/** `lockstep bench allreduce`: how long gradients take between the processes of one host. */
+import { type ChildProcess, fork } from 'node:child_process';
+import os from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { CommandModule } from 'yargs';
+import { LockstepError } from '../shared/errors.js';
+import type { Peer } from '../shared/protocol/messages.js';
+import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
+
+const entry = fileURLToPath(new URL('../worker/exchange/bench-worker.js', import.meta.url));
+const bucketFloats = (4 << 20) / Float32Array.BYTES_PER_ELEMENT;
+const warmUps = 5;
+
+export interface AllReduceOptions {
+  /** Of all buckets together, in 10⁶ bytes. */
+  readonly sizeMb: number;
+  readonly workers: number;
+  readonly path: 'shm' | 'tcp';
+  readonly repeats: number;
+}
+
+export interface AllReduceTimes {
+  readonly path: 'shm' | 'tcp';
+  readonly workers: number;
+  readonly megabytes: number;
+  readonly buckets: number;
+  readonly repeats: number;
+  /** From the first process's start to the last one's end. */
+  readonly ms: { readonly median: number; readonly min: number; readonly max: number };
+  /** Size over the median time. */
+  readonly gigabytesPerSecond: number;
+  /** Processor time of all processes together for one all-reduce. */
+  readonly cpuMs: number;
+  /** Of the largest process. */
+  readonly rssMb: number;
+}
+
+/**
+ * Measures in processes of its own, on loopback.
+ *
+ * @throws LockstepError TRANSPORT when a process fails, or shared memory is asked for and not to be had
+ */
+export async function measureAllReduce(options: AllReduceOptions): Promise<AllReduceTimes> {
+  const { sizeMb, workers, path, repeats } = options;
+  const children = Array.from(
+    { length: workers },
+    () => new Child(fork(entry, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })),
+  );
+  try {
+    const bound = await Promise.all(children.map((child) => child.expect('bound')));
+    const peers: Peer[] = bound.map(({ endpoint, machine }, rank) => ({
+      rank,
+      endpoint,
+      host: os.hostname(),
+      machine: path === 'shm' ? machine : '',
+    }));
+    const floats = Math.round((sizeMb * 1e6) / Float32Array.BYTES_PER_ELEMENT);
+    const buckets = Array.from({ length: Math.ceil(floats / bucketFloats) }, (_, i) =>
+      Math.min(bucketFloats, floats - i * bucketFloats),
+    );
+    for (const [rank, child] of children.entries())
+      child.tell({ type: 'setup', setup: { rank, peers, buckets } });
+    const ready = await Promise.all(children.map((child) => child.expect('ready')));
+    if (path === 'shm' && !ready.every(({ paths }) => paths.every((used) => used === 'shared memory'))) {
+      throw new LockstepError('TRANSPORT', 'The processes can not share memory here.', {
+        hint: 'Measure --path tcp.',
+      });
+    }
+    const times: number[] = [];
+    const cpu: number[] = [];
+    let rss = 0;
+    for (let step = 0; step < warmUps + repeats; step += 1) {
+      for (const child of children) child.tell({ type: 'go', step });
+      const done = await Promise.all(children.map((child) => child.expect('done')));
+      if (step < warmUps) continue;
+      times.push(Math.max(...done.map(({ ended }) => ended)) - Math.min(...done.map(({ began }) => began)));
+      cpu.push(done.reduce((sum, reply) => sum + reply.cpuMs, 0));
+      rss = Math.max(rss, ...done.map((reply) => reply.rss));
+    }
+    for (const child of children) child.tell({ type: 'end' });
+    const median = medianOf(times);
+    return {
+      path,
+      workers,
+      megabytes: sizeMb,
+      buckets: buckets.length,
+      repeats,
+      ms: { median: round(median), min: round(Math.min(...times)), max: round(Math.max(...times)) },
+      gigabytesPerSecond: round(sizeMb / median),
+      cpuMs: round(medianOf(cpu)),
+      rssMb: Math.round(rss / 1e6),
+    };
+  } catch (error) {
+    for (const child of children) child.kill();
+    throw error;
+  }
+}
+
+/** A forked process whose replies are awaited one by one. */
+class Child {
+  #replies: BenchReply[] = [];
+  #waiting: ((reply: BenchReply) => void) | undefined;
+
+  constructor(readonly process: ChildProcess) {
+    process.on('message', (reply: BenchReply) => this.#take(reply));
+    process.on('exit', (code, signal) => {
+      this.#take({ type: 'failed', message: `a process ended early (${signal ?? `exit code ${code}`})` });
+    });
+  }
+
+  tell(request: BenchRequest): void {
+    this.process.send(request);
+  }
+
+  async expect<T extends BenchReply['type']>(type: T): Promise<Extract<BenchReply, { type: T }>> {
+    const reply =
+      this.#replies.shift() ??
+      (await new Promise<BenchReply>((resolve) => {
+        this.#waiting = resolve;
+      }));
+    if (reply.type === type) return reply as Extract<BenchReply, { type: T }>;
+    const message = reply.type === 'failed' ? reply.message : `${reply.type} came instead of ${type}`;
+    throw new LockstepError('TRANSPORT', `The all-reduce could not be measured: ${message}.`);
+  }
+
+  kill(): void {
+    this.process.kill('SIGKILL');
+  }
+
+  #take(reply: BenchReply): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) this.#replies.push(reply);
+    else waiting(reply);
+  }
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+interface Arguments {
+  readonly 'size-mb': number;
+  readonly workers: number;
+  readonly path: 'shm' | 'tcp' | 'both';
+  readonly repeats: number;
+  readonly json: boolean;
+}
+
+export const benchAllReduceCommand: CommandModule<object, Arguments> = {
+  command: 'allreduce',
+  describe: 'Time the exchange of gradients between processes of this host',
+  builder: (yargs) =>
+    yargs
+      .option('size-mb', { type: 'number', default: 94, describe: 'Gradients, in 10⁶ bytes (ResNet-50: 94)' })
+      .option('workers', { type: 'number', default: 2, describe: 'Processes' })
+      .option('path', {
+        choices: ['shm', 'tcp', 'both'] as const,
+        default: 'both' as const,
+        describe: 'How payloads travel',
+      })
+      .option('repeats', { type: 'number', default: 20, describe: 'Measured all-reduces' })
+      .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' })
+      .example('$0 bench allreduce --path shm --repeats 50', 'Shared memory only')
+      .check(({ 'size-mb': size, workers, repeats }) => {
+        if (!(size > 0 && size <= 8_000)) throw new Error('--size-mb must be above 0 and at most 8000');
+        if (!Number.isInteger(workers) || workers < 1 || workers > 64)
+          throw new Error('--workers must be 1 to 64');
+        if (!Number.isInteger(repeats) || repeats < 1) throw new Error('--repeats must be 1 or more');
+        return true;
+      }),
+  handler: async ({ 'size-mb': sizeMb, workers, path, repeats, json }) => {
+    const results: AllReduceTimes[] = [];
+    for (const each of path === 'both' ? (['shm', 'tcp'] as const) : [path]) {
+      results.push(await measureAllReduce({ sizeMb, workers, path: each, repeats }));
+    }
+    if (json) {
+      process.stdout.write(`${JSON.stringify({ benchmark: 'allreduce', results })}\n`);
+      return;
+    }
+    for (const { path: name, ms, gigabytesPerSecond, cpuMs } of results) {
+      const range = `${ms.min} to ${ms.max}`;
+      process.stdout.write(
+        `${name}: ${sizeMb} MB, ${workers} workers: ${ms.median} ms (${range}), ${gigabytesPerSecond} GB/s, ${cpuMs} ms CPU\n`,
+      );
+    }
+  },
+};

@@ -1,0 +1,380 @@
+/** The links from one worker to all others, over which gradients and embeddings travel. */
+import { Pull, Push } from 'zeromq';
+import { LockstepError } from '../errors.js';
+import type { Peer } from '../protocol/messages.js';
+import { Arena } from './arena.js';
+import { Inbox, type Listener } from './inbox.js';
+import { Outbox } from './outbox.js';
+import type { Envelope, PeerExchange } from './peer-exchange.js';
+import { FrameLink, frameBytes, type PeerLink, payloadOf, SharedMemoryLink } from './peer-link.js';
+import { openRegion, Region } from './region.js';
+import {
+  type BulkKind,
+  decode,
+  encode,
+  type Hello,
+  maxHeaderBytes,
+  type PeerMessage,
+  peerMessageSchema,
+} from './wire.js';
+
+/** Who takes part; formed anew, with a higher generation, whenever that changes. */
+export interface Membership {
+  readonly generation: number;
+  readonly rank: number;
+  /** Everybody, oneself too. */
+  readonly peers: readonly Peer[];
+}
+
+export interface MeshOptions {
+  /** The address to listen at. Default 127.0.0.1; 0.0.0.0 for peers on other hosts. */
+  readonly address?: string;
+  /** The name or address at which peers reach this worker. Default: `address`. */
+  readonly advertise?: string;
+  /** Told about what does not stop the work: no shared memory, a message dropped. */
+  readonly warn?: (message: string) => void;
+  /** Told as soon as a peer's connection is gone. */
+  readonly lost?: (rank: number, error: LockstepError) => void;
+}
+
+export interface ConnectOptions {
+  /** The most bytes that this worker sends in a step: see `sentBytes`. What does not fit costs an allocation. */
+  readonly stepBytes: number;
+  /** How long all links may take to be proven. Default 30,000 ms. */
+  readonly deadlineMs?: number;
+}
+
+/** Messages queued in ZeroMQ for one peer; more wait in the outbox. Together with the pieces' size this bounds memory. */
+const highWaterMark = 4;
+const heartbeat = { heartbeatInterval: 1_000, heartbeatTimeout: 8_000, heartbeatTimeToLive: 10_000 };
+const handshakeInterval = 10_000;
+/** How long messages may be handled before timers and other sockets get their turn. */
+const turnMs = 8;
+
+interface Connection {
+  readonly peer: Peer;
+  readonly socket: Push;
+  readonly outbox: Outbox;
+  /** The peer's memory, where it is shared. */
+  region: ArrayBuffer | undefined;
+  /** The peer's hello came: it reaches us. */
+  heard: boolean;
+  /** Set by the peer's welcome: we reach it. */
+  link: PeerLink | undefined;
+}
+
+export class Mesh implements PeerExchange {
+  readonly #pull: Pull;
+  readonly #warn: (message: string) => void;
+  readonly #connections = new Map<number, Connection>();
+  #membership: Membership | undefined;
+  #inbox = new Inbox();
+  #arena = new Arena(new ArrayBuffer(0));
+  #region: Region | undefined;
+  /** Hellos of a generation that we have not been told of yet. */
+  #earlyHellos: Hello[] = [];
+  #proven: (() => void) | undefined;
+  #failed: ((error: Error) => void) | undefined;
+  #closed = false;
+  #warnedOverflow = false;
+  /** Messages dropped: of other generations, of steps that are over, and unreadable ones. */
+  readonly #dropped = { generation: 0, step: 0, malformed: 0 };
+
+  private constructor(
+    pull: Pull,
+    /** Where peers connect to. */
+    readonly endpoint: string,
+    readonly options: MeshOptions,
+  ) {
+    this.#pull = pull;
+    this.#warn = options.warn ?? (() => {});
+    void this.#receive();
+  }
+
+  /**
+   * Listens at a free port; `endpoint` says which.
+   *
+   * @throws LockstepError TRANSPORT when the address can't be bound
+   */
+  static async bind(options: MeshOptions = {}): Promise<Mesh> {
+    const { address = '127.0.0.1', advertise = address } = options;
+    const pull = new Pull({
+      ...heartbeat,
+      handshakeInterval,
+      linger: 0,
+      receiveHighWaterMark: highWaterMark,
+      maxMessageSize: frameBytes,
+    });
+    try {
+      await pull.bind(`tcp://${address}:*`);
+    } catch (cause) {
+      pull.close();
+      throw new LockstepError(
+        'TRANSPORT',
+        `No socket can listen at ${address}: ${(cause as Error).message}.`,
+        {
+          hint: 'Give an address of this host.',
+          cause,
+        },
+      );
+    }
+    const port = /:(\d+)$/.exec(pull.lastEndpoint ?? '')?.[1];
+    return new Mesh(pull, `tcp://${advertise}:${port}`, options);
+  }
+
+  /** This worker's rank in the present membership. */
+  get rank(): number {
+    return this.#now.rank;
+  }
+
+  get worldSize(): number {
+    return this.#now.peers.length;
+  }
+
+  get generation(): number {
+    return this.#now.generation;
+  }
+
+  get dropped(): { readonly generation: number; readonly step: number; readonly malformed: number } {
+    return { ...this.#dropped, step: this.#dropped.step + this.#inbox.stale };
+  }
+
+  /** How values get to a peer. */
+  pathTo(rank: number): PeerLink['path'] | undefined {
+    return this.#connections.get(rank)?.link?.path;
+  }
+
+  nameOf(rank: number): string {
+    const peer = this.#now.peers.find((candidate) => candidate.rank === rank);
+    return peer === undefined ? `rank ${rank}` : `rank ${rank} on ${peer.host}`;
+  }
+
+  /**
+   * Leaves the present membership and joins another one. Resolves when every link is proven in both directions.
+   * Who listened before is told that it failed.
+   *
+   * @throws LockstepError WORKER_LOST when the deadline passes, naming the peers that are missing
+   */
+  async connect(membership: Membership, options: ConnectOptions): Promise<void> {
+    await this.#leave(new LockstepError('TRANSPORT', `Generation ${membership.generation} begins.`));
+    this.#membership = membership;
+    this.#inbox = new Inbox();
+    const self = membership.peers.find(({ rank }) => rank === membership.rank);
+    const others = membership.peers.filter((peer) => peer !== self);
+    const shares = (peer: Peer): boolean => peer.machine !== '' && peer.machine === self?.machine;
+    this.#arena = this.#makeArena(options.stepBytes, others.some(shares));
+    if (others.length === 0) return;
+
+    const { deadlineMs = 30_000 } = options;
+    const proven = new Promise<void>((resolve, reject) => {
+      this.#proven = resolve;
+      this.#failed = reject;
+    });
+    const timer = setTimeout(() => this.#failed?.(this.#missing(deadlineMs)), deadlineMs);
+    try {
+      for (const peer of others) this.#greet(peer, shares(peer));
+      const hellos = this.#earlyHellos.filter(({ generation }) => generation === membership.generation);
+      this.#earlyHellos = this.#earlyHellos.filter(({ generation }) => generation > membership.generation);
+      for (const hello of hellos) this.#welcome(hello);
+      await proven;
+    } catch (error) {
+      await this.#leave(error as Error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#proven = undefined;
+      this.#failed = undefined;
+      this.#region?.unlink();
+    }
+  }
+
+  /** Begins a step: memory from `allocate` is taken back, what still comes of earlier steps is dropped. */
+  begin(step: number): void {
+    this.#inbox.begin(step);
+    this.#arena.reset();
+  }
+
+  allocate(length: number): Float32Array {
+    const memory = this.#arena.allocate(length);
+    if (memory !== undefined) return memory;
+    if (!this.#warnedOverflow) {
+      const { used, buffer } = this.#arena;
+      const bytes = `${used + length * Float32Array.BYTES_PER_ELEMENT} of ${buffer.byteLength} bytes`;
+      this.#warn(`A step sends more than was announced (${bytes}): what is over travels as frames.`);
+      this.#warnedOverflow = true;
+    }
+    return new Float32Array(length);
+  }
+
+  send(to: number, envelope: Envelope, payload: Float32Array): void {
+    const { generation, rank: from } = this.#now;
+    const connection = this.#connections.get(to);
+    if (connection?.link === undefined) {
+      this.#inbox.fail(new LockstepError('TRANSPORT', `There is no link to ${this.nameOf(to)}.`));
+      return;
+    }
+    const inbox = this.#inbox;
+    connection.link
+      .send({ ...envelope, generation, from, length: payload.length }, payload)
+      .catch((error: Error) => inbox.fail(error));
+  }
+
+  listen(step: number, kinds: readonly BulkKind[], listener: Listener): () => void {
+    return this.#inbox.listen(step, kinds, listener);
+  }
+
+  /** Closes all sockets; who listens is told. What is queued gets `drainMs` to leave. */
+  async close(drainMs = 0): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const error = new LockstepError('TRANSPORT', 'This worker closed its links.');
+    this.#failed?.(error);
+    await this.#leave(error, drainMs);
+    this.#pull.close();
+  }
+
+  get #now(): Membership {
+    if (this.#membership === undefined) throw new Error('The mesh is not connected');
+    return this.#membership;
+  }
+
+  #makeArena(bytes: number, shared: boolean): Arena {
+    this.#region = undefined;
+    if (shared && bytes > 0) {
+      try {
+        this.#region = Region.create(bytes);
+        return new Arena(this.#region.buffer);
+      } catch (error) {
+        if (!(error instanceof LockstepError)) throw error;
+        this.#warn(`${error.line} Values travel over TCP instead.`);
+      }
+    }
+    return new Arena(new ArrayBuffer(bytes));
+  }
+
+  /** Opens the way to a peer and says hello. */
+  #greet(peer: Peer, shares: boolean): void {
+    const socket = new Push({ ...heartbeat, handshakeInterval, linger: 0, sendHighWaterMark: highWaterMark });
+    const name = this.nameOf(peer.rank);
+    const outbox = new Outbox(socket, name);
+    const connection = { peer, socket, outbox, region: undefined, heard: false, link: undefined };
+    this.#connections.set(peer.rank, connection);
+    // A link that breaks may have lost messages, so it is not mended: the next generation makes a new one.
+    socket.events.on('disconnect', () => this.#broken(connection));
+    socket.connect(peer.endpoint);
+    const { generation, rank: from } = this.#now;
+    const region = shares && this.#region !== undefined ? this.#region : null;
+    const hello = {
+      kind: 'hello',
+      generation,
+      from,
+      region: region === null ? null : { path: region.path, bytes: region.buffer.byteLength },
+    } satisfies Hello;
+    outbox.send([encode(hello)]).catch(() => {});
+  }
+
+  /** A peer reaches us: map its memory, and tell it. */
+  #welcome(hello: Hello): void {
+    const connection = this.#connections.get(hello.from);
+    if (connection === undefined || connection.heard) return;
+    if (hello.region !== null) {
+      try {
+        connection.region = openRegion(hello.region.path, hello.region.bytes);
+      } catch (error) {
+        if (!(error instanceof LockstepError)) throw error;
+        this.#warn(`${error.line} Values of ${this.nameOf(hello.from)} come over TCP instead.`);
+      }
+    }
+    connection.heard = true;
+    const { generation, rank: from } = this.#now;
+    const mapped = connection.region !== undefined;
+    connection.outbox.send([encode({ kind: 'welcome', generation, from, mapped })]).catch(() => {});
+    this.#check();
+  }
+
+  #check(): void {
+    for (const { heard, link } of this.#connections.values()) if (!heard || link === undefined) return;
+    this.#proven?.();
+  }
+
+  #missing(deadlineMs: number): LockstepError {
+    const missing = [...this.#connections.values()].filter(({ heard, link }) => !heard || link === undefined);
+    const names = missing.map(({ peer, heard, link }) => {
+      const direction = heard ? 'does not answer' : link ? 'can not reach this worker' : 'is silent';
+      return `${this.nameOf(peer.rank)} (${peer.endpoint}) ${direction}`;
+    });
+    return new LockstepError('WORKER_LOST', `No link after ${deadlineMs / 1000} s: ${names.join(', ')}.`, {
+      hint: 'Can the hosts reach each other on any port?',
+    });
+  }
+
+  #broken(connection: Connection): void {
+    if (this.#connections.get(connection.peer.rank) !== connection) return;
+    const error = new LockstepError('WORKER_LOST', `The link to ${this.nameOf(connection.peer.rank)} broke.`);
+    this.#failed?.(error);
+    this.#inbox.fail(error);
+    this.options.lost?.(connection.peer.rank, error);
+  }
+
+  async #leave(reason: Error, drainMs = 0): Promise<void> {
+    const connections = [...this.#connections.values()];
+    this.#connections.clear();
+    this.#inbox.fail(reason);
+    this.#dropped.step += this.#inbox.stale;
+    this.#inbox.stale = 0;
+    // Only the views are let go: the memory is unmapped when the last of them is collected.
+    this.#arena = new Arena(new ArrayBuffer(0));
+    this.#region?.unlink();
+    this.#region = undefined;
+    await Promise.all(connections.map(({ outbox }) => outbox.close(drainMs)));
+  }
+
+  async #receive(): Promise<void> {
+    let turn = performance.now();
+    for await (const frames of this.#pull) {
+      try {
+        this.#handle(frames);
+      } catch (error) {
+        if (!(error instanceof LockstepError)) throw error;
+        this.#dropped.malformed += 1;
+        this.#warn(`A message between workers was dropped: ${error.line}`);
+      }
+      // Messages that are there already come without a turn of the event loop.
+      if (performance.now() - turn > turnMs) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turn = performance.now();
+      }
+    }
+  }
+
+  #handle([head, ...frames]: Buffer[]): void {
+    if (head === undefined) return;
+    const message: PeerMessage = decode(head, peerMessageSchema, maxHeaderBytes);
+    const generation = this.#membership?.generation ?? -1;
+    if (message.generation !== generation) {
+      // Peers may be told of a new generation before we are.
+      if (message.generation > generation && message.kind === 'hello') this.#earlyHellos.push(message);
+      else this.#dropped.generation += 1;
+      return;
+    }
+    const connection = this.#connections.get(message.from);
+    if (connection === undefined) {
+      this.#dropped.generation += 1;
+      return;
+    }
+    switch (message.kind) {
+      case 'hello':
+        this.#welcome(message);
+        return;
+      case 'welcome': {
+        const { outbox } = connection;
+        const region = message.mapped ? this.#region?.buffer : undefined;
+        connection.link = region === undefined ? new FrameLink(outbox) : new SharedMemoryLink(outbox, region);
+        this.#check();
+        return;
+      }
+      default:
+        this.#inbox.deliver({ header: message, payload: payloadOf(message, frames, connection.region) });
+    }
+  }
+}

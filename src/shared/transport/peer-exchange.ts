@@ -1,0 +1,23 @@
+/** What the all-reduce and the all-gather need of the mesh, so that they are tested without a network. */
+import type { Listener } from './inbox.js';
+import type { BulkHeader, BulkKind } from './wire.js';
+
+/** A header without what the mesh itself knows. */
+export type Envelope = Omit<BulkHeader, 'generation' | 'from' | 'length' | 'at'>;
+
+export interface PeerExchange {
+  readonly rank: number;
+  readonly worldSize: number;
+
+  /** How a peer is named in an error: its rank and host. */
+  nameOf(rank: number): string;
+
+  /** Memory for values that are sent; valid until the step's commit. */
+  allocate(length: number): Float32Array;
+
+  /** Sends values from `allocate` to a peer, in order of the calls for each peer. Failures go to the listeners. */
+  send(to: number, envelope: Envelope, payload: Float32Array): void;
+
+  /** Hands over a step's messages of some kinds; returns how to stop. */
+  listen(step: number, kinds: readonly BulkKind[], listener: Listener): () => void;
+}

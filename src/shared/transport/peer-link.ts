@@ -1,0 +1,90 @@
+/** The way to one peer, and the two paths that a payload takes: frames, or shared memory. */
+import { LockstepError } from '../errors.js';
+import type { Outbox } from './outbox.js';
+import { type BulkHeader, encode } from './wire.js';
+
+/** The most bytes of one frame: a heartbeat waits for the frame before it. */
+export const frameBytes = 4 << 20;
+
+export interface PeerLink {
+  readonly path: 'frames' | 'shared memory';
+  /**
+   * Sends float32 values that lie in memory from `Mesh.allocate`. Resolves when they are on their way; the memory
+   * must stay as it is until the step's commit.
+   */
+  send(header: BulkHeader, payload: Float32Array): Promise<void>;
+}
+
+/** The values follow the header as raw frames, without a copy. */
+export class FrameLink implements PeerLink {
+  readonly path = 'frames';
+
+  constructor(readonly outbox: Outbox) {}
+
+  send(header: BulkHeader, payload: Float32Array): Promise<void> {
+    const frames: Uint8Array[] = [encode(header)];
+    for (let at = 0; at < payload.byteLength; at += frameBytes) {
+      const bytes = Math.min(frameBytes, payload.byteLength - at);
+      frames.push(new Uint8Array(payload.buffer, payload.byteOffset + at, bytes));
+    }
+    return this.outbox.send(frames);
+  }
+}
+
+/** The peer has mapped our region: the header says where the values lie. Values outside of it follow as frames. */
+export class SharedMemoryLink implements PeerLink {
+  readonly path = 'shared memory';
+  readonly #frames: FrameLink;
+
+  constructor(
+    readonly outbox: Outbox,
+    readonly region: ArrayBuffer,
+  ) {
+    this.#frames = new FrameLink(outbox);
+  }
+
+  send(header: BulkHeader, payload: Float32Array): Promise<void> {
+    if (payload.buffer !== this.region) return this.#frames.send(header, payload);
+    return this.outbox.send([encode({ ...header, at: payload.byteOffset })]);
+  }
+}
+
+/**
+ * The values of a message: in the sender's region where the header says so, else in the frames after the header.
+ *
+ * @throws LockstepError PROTOCOL when they are not where or as many as the header says
+ */
+export function payloadOf(
+  header: BulkHeader,
+  frames: readonly Uint8Array[],
+  region: ArrayBuffer | undefined,
+): Float32Array {
+  const bytes = header.length * Float32Array.BYTES_PER_ELEMENT;
+  if (header.at !== undefined) {
+    if (region === undefined) throw malformed(header, 'points into memory that is not mapped');
+    if (header.at % 4 !== 0 || header.at + bytes > region.byteLength) {
+      throw malformed(header, 'points outside of its shared memory');
+    }
+    return new Float32Array(region, header.at, header.length);
+  }
+  const came = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+  if (came !== bytes) throw malformed(header, `announces ${bytes} bytes and brings ${came}`);
+  const [first] = frames;
+  if (first !== undefined && frames.length === 1 && first.byteOffset % 4 === 0) {
+    return new Float32Array(first.buffer as ArrayBuffer, first.byteOffset, header.length);
+  }
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const frame of frames) {
+    whole.set(frame, at);
+    at += frame.byteLength;
+  }
+  return new Float32Array(whole.buffer);
+}
+
+function malformed(header: BulkHeader, what: string): LockstepError {
+  return new LockstepError(
+    'PROTOCOL',
+    `The ${header.kind} of rank ${header.from} to bucket ${header.bucket} of step ${header.step} ${what}.`,
+  );
+}

@@ -1,0 +1,96 @@
+/** How messages become bytes: msgpack with a cap before decoding and a schema after it, and the header of bulk data. */
+import { Packr } from 'msgpackr';
+import { z } from 'zod';
+import { LockstepError } from '../errors.js';
+
+// Without records a message can be read alone; with `moreTypes` typed arrays keep their type.
+const packr = new Packr({ useRecords: false, moreTypes: true });
+
+/** The most bytes of a control message that are decoded; bulk data never travels inside one. */
+export const maxControlBytes = 4 << 20;
+
+/** The most bytes of a bulk message's header. */
+export const maxHeaderBytes = 1024;
+
+/** A message as bytes. The buffer is not reused, so it may be sent without a copy. */
+export function encode(value: unknown): Buffer {
+  return packr.pack(value);
+}
+
+/**
+ * A message from bytes that came over the network.
+ *
+ * @throws LockstepError PROTOCOL when it is longer than `maxBytes`, is not msgpack, or does not fit the schema
+ */
+export function decode<T>(bytes: Uint8Array, schema: z.ZodType<T>, maxBytes = maxControlBytes): T {
+  if (bytes.byteLength > maxBytes) {
+    throw new LockstepError(
+      'PROTOCOL',
+      `A message of ${bytes.byteLength} bytes came where ${maxBytes} is the most.`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch (cause) {
+    throw new LockstepError('PROTOCOL', `A message of ${bytes.byteLength} bytes is not msgpack.`, { cause });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue === undefined || issue.path.length === 0 ? 'message' : issue.path.join('.');
+  throw new LockstepError(
+    'PROTOCOL',
+    `A message does not fit the protocol: ${where}: ${issue?.message ?? 'invalid'}.`,
+    {
+      hint: 'Do all processes run the same version of Lockstep?',
+      cause: parsed.error,
+    },
+  );
+}
+
+const count = z.int().nonnegative();
+
+export const bulkKinds = ['contribution', 'result', 'embedding'] as const;
+export type BulkKind = (typeof bulkKinds)[number];
+
+/** What goes before float32 values on their way from worker to worker. */
+export const bulkHeaderSchema = z.strictObject({
+  kind: z.enum(bulkKinds),
+  generation: count,
+  step: count,
+  /** The sender's rank. */
+  from: count,
+  /** The bucket's index, or the name of what is gathered. */
+  bucket: z.union([count, z.string().max(64)]),
+  /** The micro-batches [lo, hi) that are summed in the values. */
+  node: z.tuple([count, count]),
+  /** Where the values begin in the bucket, in floats. */
+  start: count,
+  /** How many floats. */
+  length: count,
+  /** Where they lie in the sender's shared memory, in bytes; absent when they follow as frames. */
+  at: count.optional(),
+});
+export type BulkHeader = z.infer<typeof bulkHeaderSchema>;
+
+/** The first message on a link: who sends, and where its shared memory is. */
+const helloSchema = z.strictObject({
+  kind: z.literal('hello'),
+  generation: count,
+  from: count,
+  region: z.strictObject({ path: z.string().max(512), bytes: count }).nullable(),
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+/** The answer to a hello: it arrived, and whether the sender's memory could be mapped. */
+const welcomeSchema = z.strictObject({
+  kind: z.literal('welcome'),
+  generation: count,
+  from: count,
+  mapped: z.boolean(),
+});
+
+/** Everything that travels between workers. */
+export const peerMessageSchema = z.discriminatedUnion('kind', [helloSchema, welcomeSchema, bulkHeaderSchema]);
+export type PeerMessage = z.infer<typeof peerMessageSchema>;

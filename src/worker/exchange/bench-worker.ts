@@ -1,0 +1,123 @@
+/** One process of `lockstep bench allreduce`: reduces the same buckets again and again, and says how long it took. */
+import process from 'node:process';
+import { setImmediate as turn } from 'node:timers/promises';
+import { rangeOf } from '../../shared/plan/range.js';
+import { coveringNodes } from '../../shared/plan/tree.js';
+import type { Peer } from '../../shared/protocol/messages.js';
+import { machineIdentity } from '../../shared/transport/machine.js';
+import { Mesh } from '../../shared/transport/mesh.js';
+import { Reducer, sentBytes } from './reducer.js';
+
+/** What the parent sends first. */
+export interface BenchSetup {
+  readonly rank: number;
+  readonly peers: readonly Peer[];
+  /** Floats of every bucket. */
+  readonly buckets: readonly number[];
+}
+
+export type BenchRequest =
+  | { readonly type: 'setup'; readonly setup: BenchSetup }
+  | { readonly type: 'go'; readonly step: number }
+  | { readonly type: 'end' };
+
+export type BenchReply =
+  | { readonly type: 'bound'; readonly endpoint: string; readonly machine: string }
+  | { readonly type: 'ready'; readonly paths: readonly (string | undefined)[] }
+  /** Milliseconds of CLOCK_MONOTONIC, which all processes share. */
+  | {
+      readonly type: 'done';
+      readonly began: string;
+      readonly ended: string;
+      readonly cpuMs: number;
+      readonly rss: number;
+    }
+  | { readonly type: 'failed'; readonly message: string };
+
+const mesh = await Mesh.bind({ warn: (message) => process.stderr.write(`${message}\n`) });
+let reduce: ((step: number) => Promise<BenchReply>) | undefined;
+
+process.on('message', (request: BenchRequest) => {
+  void handle(request).catch((error: Error) => reply({ type: 'failed', message: error.message }));
+});
+process.on('disconnect', () => process.exit());
+reply({ type: 'bound', endpoint: mesh.endpoint, machine: machineIdentity() });
+
+async function handle(request: BenchRequest): Promise<void> {
+  if (request.type === 'setup') reply(await prepare(request.setup));
+  else if (request.type === 'go') reply(await reduce!(request.step));
+  else {
+    await mesh.close();
+    process.disconnect();
+  }
+}
+
+async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply> {
+  const worldSize = peers.length;
+  const stepBytes = sentBytes({ rank, worldSize, microBatches: worldSize, buckets });
+  await mesh.connect({ generation: 1, rank, peers }, { stepBytes });
+  const [node] = coveringNodes(...bounds(rangeOf(rank, worldSize, worldSize)), worldSize);
+  const data = buckets.map((size, bucket) => new Float32Array(size).map((_, i) => value(rank, bucket, i)));
+  const outputs = buckets.map((size) => new Float32Array(size));
+
+  reduce = async (step) => {
+    mesh.begin(step);
+    for (const output of outputs) output[0] = Number.NaN;
+    const cpu = process.cpuUsage();
+    const began = Number(process.hrtime.bigint()) / 1e6;
+    const reducer = new Reducer({
+      exchange: mesh,
+      step,
+      microBatches: worldSize,
+      buckets,
+      output: (bucket) => outputs[bucket]!,
+      deadlineMs: 20_000,
+    });
+    const results: Promise<Float32Array>[] = [];
+    for (const [bucket, values] of data.entries()) {
+      reducer.contribute(bucket, node!, values);
+      results.push(reducer.result(bucket));
+      // As in training, where buckets come one by one.
+      await turn();
+    }
+    await Promise.all(results);
+    const ended = Number(process.hrtime.bigint()) / 1e6;
+    const { user, system } = process.cpuUsage(cpu);
+    verify(outputs, worldSize);
+    return {
+      type: 'done',
+      began,
+      ended,
+      cpuMs: (user + system) / 1000,
+      rss: process.memoryUsage().rss,
+    };
+  };
+  return {
+    type: 'ready',
+    paths: peers.filter((peer) => peer.rank !== rank).map((peer) => mesh.pathTo(peer.rank)),
+  };
+}
+
+/** Small integers, whose sums are exact in any order. */
+function value(rank: number, bucket: number, index: number): number {
+  return ((index % 251) + bucket) * (rank + 1);
+}
+
+function verify(outputs: readonly Float32Array[], worldSize: number): void {
+  const factor = (worldSize * (worldSize + 1)) / 2;
+  for (const [bucket, output] of outputs.entries()) {
+    // A prime stride meets every piece; all elements would take longer than the exchange.
+    for (let i = 0; i < output.length; i += 97) {
+      const expected = value(0, bucket, i) * factor;
+      if (output[i] !== expected) throw new Error(`Bucket ${bucket}[${i}] is ${output[i]}, not ${expected}`);
+    }
+  }
+}
+
+function bounds({ lo, hi }: { readonly lo: number; readonly hi: number }): [number, number] {
+  return [lo, hi];
+}
+
+function reply(message: BenchReply): void {
+  process.send?.(message);
+}

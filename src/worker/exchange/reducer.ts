@@ -1,0 +1,332 @@
+/** The sharded all-reduce of one step: everyone sums one slice of every bucket, in the order of the canonical tree. */
+import { LockstepError } from '../../shared/errors.js';
+import { sliceOf } from '../../shared/plan/buckets.js';
+import { rangeOf } from '../../shared/plan/range.js';
+import { coveringNodes, type Node, TreeAccumulator } from '../../shared/plan/tree.js';
+import type { BulkMessage } from '../../shared/transport/inbox.js';
+import type { PeerExchange } from '../../shared/transport/peer-exchange.js';
+import { addInto } from './add.js';
+import { Deadline } from './deadline.js';
+
+/**
+ * Slices travel and are summed in pieces of at most this many floats (512 KiB): the first is on its way while the next
+ * is copied, nothing blocks the event loop for long, and a sum stays in the cache until it has been copied on.
+ */
+export const pieceFloats = 1 << 17;
+
+export interface ReducerOptions {
+  readonly exchange: PeerExchange;
+  readonly step: number;
+  /** K, the leaves of the tree. */
+  readonly microBatches: number;
+  /** The size of every bucket in floats; the same on every rank. */
+  readonly buckets: readonly number[];
+  /** Where a reduced bucket goes: as many floats as the bucket has. Called once a bucket, when its first values come. */
+  readonly output: (bucket: number) => Float32Array;
+  /** How long to wait while nothing comes. Default 60,000 ms. */
+  readonly deadlineMs?: number;
+}
+
+/** A partial sum of a piece; `own` when its memory is ours to write to. */
+interface Partial {
+  readonly node: Node;
+  readonly data: Float32Array;
+  readonly own: boolean;
+}
+
+interface BucketState {
+  readonly size: number;
+  readonly result: Promise<Float32Array>;
+  readonly resolve: (data: Float32Array) => void;
+  readonly reject: (error: Error) => void;
+  output: Float32Array | undefined;
+  /** Floats that are not in the output yet. */
+  missing: number;
+  /** Where pieces whose result is in begin. */
+  readonly finished: Set<number>;
+  /** The pieces of our slice, by where they begin. */
+  readonly sums: Map<number, TreeAccumulator<Partial>>;
+}
+
+export class Reducer {
+  readonly #exchange: PeerExchange;
+  readonly #options: ReducerOptions;
+  readonly #buckets: BucketState[];
+  readonly #deadline: Deadline;
+  readonly #stop: () => void;
+  #unfinished: number;
+  #error: Error | undefined;
+  /** Memory of partial sums that have been added to others. */
+  readonly #spare: Float32Array[] = [];
+
+  constructor(options: ReducerOptions) {
+    this.#options = options;
+    this.#exchange = options.exchange;
+    this.#buckets = options.buckets.map(newBucket);
+    this.#unfinished = this.#buckets.filter(({ missing }) => missing > 0).length;
+    const { deadlineMs = 60_000 } = options;
+    this.#deadline = new Deadline(deadlineMs, () => this.cancel(this.#late(deadlineMs)));
+    this.#stop = this.#exchange.listen(options.step, ['contribution', 'result'], {
+      message: (message) => this.#receive(message),
+      failed: (error) => this.cancel(error),
+    });
+    // What came early may have ended it already.
+    if (this.#error !== undefined || this.#unfinished === 0) this.#end();
+  }
+
+  /**
+   * Gives this rank's sum over a covering node of its micro-batches. `data` has the bucket's size and must stay as it
+   * is until the bucket's result settles.
+   *
+   * @throws RangeError for a node that is not in the tree or overlaps another one
+   */
+  contribute(bucket: number, node: Node, data: Float32Array): void {
+    if (this.#error !== undefined) return;
+    const { size } = this.#bucket(bucket);
+    if (data.length !== size)
+      throw new RangeError(`Bucket ${bucket} has ${size} floats, ${data.length} came`);
+    if (this.#deadline.waiting) this.#deadline.extend();
+    const { rank, worldSize } = this.#exchange;
+    // Each rank begins at its neighbour, so that not all send to the same one first.
+    for (let hop = 1; hop <= worldSize; hop += 1) {
+      const to = (rank + hop) % worldSize;
+      for (const { start, length } of piecesOf(size, to, worldSize)) {
+        const piece = data.subarray(start, start + length);
+        if (to === rank) this.#add(bucket, start, { node, data: piece, own: false });
+        else {
+          const memory = this.#exchange.allocate(length);
+          memory.set(piece);
+          this.#send(to, 'contribution', bucket, node, start, memory);
+        }
+      }
+    }
+  }
+
+  /** Resolves with the memory from `output` when the whole bucket is in; rejects when the step is cancelled. */
+  result(bucket: number): Promise<Float32Array> {
+    const { result } = this.#bucket(bucket);
+    if (this.#error === undefined && this.#unfinished > 0 && !this.#deadline.waiting) this.#deadline.extend();
+    return result;
+  }
+
+  /** Rejects all results that are not there; does nothing once all are. */
+  cancel(error: Error): void {
+    if (this.#error !== undefined || this.#unfinished === 0) return;
+    this.#error = error;
+    this.#end();
+    for (const { reject } of this.#buckets) reject(error);
+  }
+
+  #end(): void {
+    this.#deadline.stop();
+    this.#stop?.();
+  }
+
+  #receive({ header, payload }: BulkMessage): void {
+    if (this.#error !== undefined) return;
+    if (this.#deadline.waiting) this.#deadline.extend();
+    try {
+      const { kind, from, start, length } = header;
+      const bucket = Number(header.bucket);
+      const { rank, worldSize } = this.#exchange;
+      const { size, finished } = this.#bucket(bucket);
+      const owner = kind === 'result' ? from : rank;
+      const isPiece = piecesOf(size, owner, worldSize).some((p) => p.start === start && p.length === length);
+      if (!isPiece)
+        throw new RangeError(`[${start}, ${start + length}) is no piece of rank ${owner}'s slice`);
+      if (kind === 'contribution') {
+        const node = { lo: header.node[0], hi: header.node[1] };
+        this.#add(bucket, start, { node, data: payload, own: false });
+      } else if (finished.has(start)) throw new RangeError(`the result at ${start} came twice`);
+      else this.#finish(bucket, start, payload);
+    } catch (cause) {
+      const what = `${header.kind} to bucket ${header.bucket} of step ${header.step}`;
+      this.cancel(
+        new LockstepError(
+          'PROTOCOL',
+          `The ${what} of ${this.#exchange.nameOf(header.from)} is wrong: ${(cause as Error).message}.`,
+          { hint: 'All workers must have the same configuration.', cause },
+        ),
+      );
+    }
+  }
+
+  /** Puts a partial sum of a piece of our slice into its tree; the last one completes it and sends it to all. */
+  #add(bucket: number, start: number, partial: Partial): void {
+    const { sums } = this.#bucket(bucket);
+    const { microBatches } = this.#options;
+    let sum = sums.get(start);
+    if (sum === undefined) {
+      sum = new TreeAccumulator<Partial>(microBatches, (left, right) => this.#merge(left, right));
+      sums.set(start, sum);
+    }
+    sum.put(partial.node, partial);
+    if (!sum.complete) return;
+    let { data, own } = sum.root;
+    const { rank, worldSize } = this.#exchange;
+    if (worldSize > 1) {
+      if (!own) {
+        const memory = this.#exchange.allocate(data.length);
+        memory.set(data);
+        data = memory;
+        own = true;
+      }
+      const root = { lo: 0, hi: microBatches };
+      for (let hop = 1; hop < worldSize; hop += 1) {
+        this.#send((rank + hop) % worldSize, 'result', bucket, root, start, data);
+      }
+    }
+    this.#finish(bucket, start, data);
+  }
+
+  #merge(left: Partial, right: Partial): Partial {
+    const node = { lo: left.node.lo, hi: right.node.hi };
+    const { length } = left.data;
+    const isRoot = node.lo === 0 && node.hi === this.#options.microBatches;
+    // The whole sum is written where peers can read it.
+    const target =
+      isRoot && this.#exchange.worldSize > 1
+        ? this.#exchange.allocate(length)
+        : left.own
+          ? left.data
+          : right.own
+            ? right.data
+            : this.#scratch(length);
+    addInto(target, left.data, right.data);
+    for (const { data, own } of [left, right]) if (own && data !== target) this.#spare.push(data);
+    return { node, data: target, own: true };
+  }
+
+  #scratch(length: number): Float32Array {
+    const found = this.#spare.findIndex((memory) => memory.length === length);
+    return found < 0 ? new Float32Array(length) : this.#spare.splice(found, 1)[0]!;
+  }
+
+  /** Copies a finished piece to the output. */
+  #finish(bucket: number, start: number, data: Float32Array): void {
+    const state = this.#bucket(bucket);
+    state.output ??= this.#options.output(bucket);
+    state.output.set(data, start);
+    state.finished.add(start);
+    state.missing -= data.length;
+    if (state.missing > 0) return;
+    state.resolve(state.output);
+    this.#unfinished -= 1;
+    if (this.#unfinished === 0) this.#end();
+  }
+
+  #send(
+    to: number,
+    kind: 'contribution' | 'result',
+    bucket: number,
+    node: Node,
+    start: number,
+    data: Float32Array,
+  ) {
+    const { step } = this.#options;
+    this.#exchange.send(to, { kind, step, bucket, node: [node.lo, node.hi], start }, data);
+  }
+
+  #bucket(index: number): BucketState {
+    const state = this.#buckets[index];
+    if (state === undefined) throw new RangeError(`There is no bucket ${index}`);
+    return state;
+  }
+
+  /** Says who is missing in the first bucket that is not complete. */
+  #late(deadlineMs: number): LockstepError {
+    const { rank, worldSize, nameOf } = this.#exchange;
+    const { microBatches, step } = this.#options;
+    const bucket = this.#buckets.findIndex(({ missing }) => missing > 0);
+    const { size, sums, finished } = this.#bucket(bucket);
+    const silent: string[] = [];
+    for (let peer = 0; peer < worldSize; peer += 1) {
+      const range = rangeOf(peer, worldSize, microBatches);
+      const owes =
+        peer === rank
+          ? []
+          : piecesOf(size, rank, worldSize).filter(({ start }) => {
+              if (finished.has(start)) return false;
+              const held = sums.get(start)?.entries() ?? [];
+              return !coveringNodes(range.lo, range.hi, microBatches).every((node) =>
+                held.some((entry) => entry.node.lo <= node.lo && node.hi <= entry.node.hi),
+              );
+            });
+      const name = nameOf.call(this.#exchange, peer);
+      if (owes.length > 0) silent.push(`${name} sent no contribution`);
+      else if (peer !== rank && piecesOf(size, peer, worldSize).some(({ start }) => !finished.has(start))) {
+        silent.push(`${name} sent no result`);
+      }
+    }
+    const who =
+      silent.length > 0 ? silent.join(', ') : `${nameOf.call(this.#exchange, rank)} did not contribute`;
+    return new LockstepError(
+      'WORKER_LOST',
+      `Phase reduce, step ${step}, bucket ${bucket}: ${who} for ${deadlineMs / 1000} s.`,
+    );
+  }
+}
+
+interface Piece {
+  /** In the bucket. */
+  readonly start: number;
+  readonly length: number;
+}
+
+/** How a rank's slice of a bucket is cut. */
+function piecesOf(size: number, rank: number, worldSize: number): Piece[] {
+  const { offset, length } = sliceOf(size, rank, worldSize);
+  const pieces: Piece[] = [];
+  for (let at = 0; at < length; at += pieceFloats) {
+    pieces.push({ start: offset + at, length: Math.min(pieceFloats, length - at) });
+  }
+  return pieces;
+}
+
+function newBucket(size: number): BucketState {
+  let resolve: BucketState['resolve'] = () => {};
+  let reject: BucketState['reject'] = () => {};
+  const result = new Promise<Float32Array>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // A step may be cancelled before anybody waits.
+  result.catch(() => {});
+  return {
+    size,
+    result,
+    resolve,
+    reject,
+    output: undefined,
+    missing: size,
+    finished: new Set(),
+    sums: new Map(),
+  };
+}
+
+/**
+ * The most bytes that a rank sends in a step, with what alignment adds: its contributions to the others' slices, the
+ * result of its own, and its rows of what is gathered.
+ */
+export function sentBytes(plan: {
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly microBatches: number;
+  readonly buckets: readonly number[];
+  /** Floats that all of this rank's micro-batches give to be gathered. */
+  readonly gatheredFloats?: number;
+}): number {
+  const { rank, worldSize, microBatches, buckets, gatheredFloats = 0 } = plan;
+  if (worldSize === 1) return 0;
+  const { lo, hi } = rangeOf(rank, worldSize, microBatches);
+  const nodes = coveringNodes(lo, hi, microBatches).length;
+  const padding = 64;
+  let bytes = gatheredFloats * 4 + padding * 2 * (hi - lo);
+  for (const size of buckets) {
+    for (let to = 0; to < worldSize; to += 1) {
+      const copies = to === rank ? 1 : nodes;
+      for (const { length } of piecesOf(size, to, worldSize)) bytes += copies * (length * 4 + padding);
+    }
+  }
+  return bytes;
+}
