@@ -47,7 +47,7 @@ export function downloadFailure(tool, what, output, log) {
   if (saysDiskFull(output)) return diskFull(what);
   if (noNetwork.test(output)) {
     return new SetupFailure(
-      `${tool} could not reach its package index for ${what}.`,
+      `${tool} could not reach its package index to download ${what}.`,
       tool === 'npm'
         ? 'Connect this machine to the network, or name a mirror (`npm config set registry URL`), and run the command again.'
         : 'Connect this machine to the network, name a mirror (PIP_INDEX_URL), or point LIBTENSORFLOW_DIR at an installation; then run the command again.',

@@ -20,17 +20,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 // no moment in which one process removes a lock that another has just taken.
 
 const touchEvery = 5_000;
-/** A holder on another host counts as dead when its file has not been touched for so long, on our clock. */
+/** A holder on another host counts as dead when its file has not been touched for so long (ms), on our clock. */
 const silence = 60_000;
 
 /** @typedef {{pid: number, started: string, host: string} | {free: true}} Holder */
 
 /**
  * @param {string} folder
- * @param {{onWait?: (holder: string) => void, pollMs?: number}} [options]
+ * @param {{onWait?: (holder: string) => void, pollMs?: number, silenceMs?: number}} [options]
  * @returns {Promise<() => void>} gives the lock back
  */
-export async function takeLock(folder, { onWait, pollMs = 200 } = {}) {
+export async function takeLock(folder, { onWait, pollMs = 200, silenceMs = silence } = {}) {
   mkdirSync(folder, { recursive: true });
   const mine = join(folder, `lock-of-${hostname()}-${process.pid}-${Math.random().toString(36).slice(2)}`);
   /** @type {Holder} */
@@ -46,7 +46,7 @@ export async function takeLock(folder, { onWait, pollMs = 200 } = {}) {
       if (holder === undefined) continue;
       const touched = touchedAt(folder, number);
       if (seen?.number !== number || seen.touched !== touched) seen = { number, touched, since: Date.now() };
-      if ('free' in holder || isDead(holder, Date.now() - seen.since)) {
+      if ('free' in holder || isDead(holder, Date.now() - seen.since > silenceMs)) {
         const next = join(folder, `lock.${number + 1}`);
         if (!tryLink(mine, next)) continue;
         if (highest(folder) > number + 1) {
@@ -115,10 +115,10 @@ function touchedAt(folder, number) {
   return statSync(join(folder, `lock.${number}`), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** @param {{pid: number, started: string, host: string}} holder @param {number} silentFor ms without a touch */
-function isDead(holder, silentFor) {
+/** @param {{pid: number, started: string, host: string}} holder @param {boolean} silent nothing has touched its file for long */
+function isDead(holder, silent) {
   if (holder.host === hostIdentity()) return startOf(holder.pid) !== holder.started;
-  return silentFor > silence;
+  return silent;
 }
 
 /** @param {string} from @param {string} to @returns {boolean} false when another was first */

@@ -67,6 +67,8 @@ export async function installPackages(root, work, log) {
     if (/^npm_(package_|config_local_prefix$)/.test(name)) delete env[name];
   await stage('installing the npm packages', async () => {
     const args = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+    // npm's own pauses between tries keep a machine without a network waiting for more than a minute.
+    args.push('--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000');
     const { code, output } = await runCommand('npm', args, { log, cwd: staging, env });
     if (code !== 0) throw downloadFailure('npm', 'the npm packages', output, log);
     writeJson(join(staging, 'node_modules', '.lockstep.json'), { lockFile: lockDigest(staging) });
