@@ -1,0 +1,25 @@
+/** First values of parameters: a pure function of the run's seed and each parameter's name, equal on every worker. */
+import { fillNormal, uniform } from '../random/keyed.js';
+import type { ParameterSpec } from './model.js';
+
+/** He normal: N(0, 2/fan) (He et al. 2015, fan-out as in torchvision). Glorot uniform: ±√(6/(fanIn+fanOut)). */
+export function initialize({ name, shape, init }: ParameterSpec, seed: number): Float32Array {
+  const values = new Float32Array(shape.reduce((product, n) => product * n, 1));
+  switch (init.kind) {
+    case 'zeros':
+      return values;
+    case 'ones':
+      return values.fill(1);
+    case 'heNormal': {
+      fillNormal(values, seed, name);
+      const deviation = Math.sqrt(2 / init.fan);
+      for (let i = 0; i < values.length; i += 1) values[i] = values[i]! * deviation;
+      return values;
+    }
+    case 'glorotUniform': {
+      const limit = Math.sqrt(6 / (init.fanIn + init.fanOut));
+      for (let i = 0; i < values.length; i += 1) values[i] = (2 * uniform(seed, name, i) - 1) * limit;
+      return values;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/** The layers that networks are put together from: each declares its tensors, and finds them in a scope by name. */
+import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Group, ParameterSpec, Scope, StatisticSpec } from './model.js';
+import { batchNormalization, frozenBatchNormalization } from './ops/batch-normalization.js';
+import { convolution } from './ops/convolution.js';
+import { dense } from './ops/dense.js';
+
+export interface LayerTensors {
+  readonly parameters: readonly ParameterSpec[];
+  readonly statistics: readonly StatisticSpec[];
+}
+
+export interface Layer<Input, Output> extends LayerTensors {
+  apply(scope: Scope, input: Input): Output;
+}
+
+/** All tensors of several layers, in their order. */
+export function tensorsOf(layers: readonly LayerTensors[]): LayerTensors {
+  return {
+    parameters: layers.flatMap(({ parameters }) => parameters),
+    statistics: layers.flatMap(({ statistics }) => statistics),
+  };
+}
+
+/** One layer after the other; none at all is the identity. */
+export function sequence<T>(layers: readonly Layer<T, T>[]): Layer<T, T> {
+  return {
+    ...tensorsOf(layers),
+    apply: (scope, input) => layers.reduce((x, layer) => layer.apply(scope, x), input),
+  };
+}
+
+/** A convolution of the encoder with a square kernel HWIO and without a bias, since BatchNorm follows. */
+export function convolutionLayer(
+  name: string,
+  inputs: number,
+  outputs: number,
+  { size, stride = 1 }: { readonly size: number; readonly stride?: number },
+): Layer<Tensor4D, Tensor4D> {
+  const kernel: ParameterSpec = {
+    name: `${name}.kernel`,
+    shape: [size, size, inputs, outputs],
+    group: 'encoder',
+    decay: true,
+    init: { kind: 'heNormal', fan: size * size * outputs },
+  };
+  return {
+    parameters: [kernel],
+    statistics: [],
+    apply: (scope, x) => convolution(x, scope.parameter(kernel.name) as Tensor4D, stride),
+  };
+}
+
+/** BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones. */
+export function batchNormLayer(name: string, channels: number, epsilon: number): Layer<Tensor4D, Tensor4D> {
+  const shape = [channels];
+  const group = 'encoder';
+  const [gamma, beta, mean, variance] = ['gamma', 'beta', 'mean', 'variance'].map(
+    (part) => `${name}.${part}`,
+  ) as [string, string, string, string];
+  return {
+    parameters: [
+      { name: gamma, shape, group, decay: false, init: { kind: 'ones' } },
+      { name: beta, shape, group, decay: false, init: { kind: 'zeros' } },
+    ],
+    statistics: [
+      { name: mean, shape, group, init: 0 },
+      { name: variance, shape, group, init: 1 },
+    ],
+    apply: (scope, x) => {
+      const affine = [scope.parameter(gamma) as Tensor1D, scope.parameter(beta) as Tensor1D] as const;
+      if (!scope.training) {
+        const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
+        return frozenBatchNormalization(x, ...affine, ...running, epsilon);
+      }
+      const normalized = batchNormalization(x, ...affine, epsilon);
+      scope.observe(mean, normalized.mean);
+      scope.observe(variance, normalized.variance);
+      return normalized.y;
+    },
+  };
+}
+
+/** x · kernel + bias of a head. */
+export function denseLayer(
+  name: string,
+  inputs: number,
+  outputs: number,
+  group: Group,
+): Layer<Tensor2D, Tensor2D> {
+  const kernel: ParameterSpec = {
+    name: `${name}.kernel`,
+    shape: [inputs, outputs],
+    group,
+    decay: true,
+    init: { kind: 'glorotUniform', fanIn: inputs, fanOut: outputs },
+  };
+  const bias: ParameterSpec = {
+    name: `${name}.bias`,
+    shape: [outputs],
+    group,
+    decay: false,
+    init: { kind: 'zeros' },
+  };
+  return {
+    parameters: [kernel, bias],
+    statistics: [],
+    apply: (scope, x) =>
+      dense(x, scope.parameter(kernel.name) as Tensor2D, scope.parameter(bias.name) as Tensor1D),
+  };
+}

@@ -1,0 +1,28 @@
+/** Max-pooling, and the average over all positions that ends an encoder. */
+import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Attributes } from '../../engine/graph.js';
+import { tf } from '../../engine/tensorflow.js';
+import { symmetricPadding } from './convolution.js';
+import { ints, ofFloats, raw, withGradient } from './raw.js';
+
+/** The largest value of every size×size window, size odd: [B,H,W,C] to [B,⌈H/stride⌉,⌈W/stride⌉,C]. Padding never wins. */
+export function maxPool(x: Tensor4D, size: number, stride: number): Tensor4D {
+  const attributes: Attributes = {
+    ...ofFloats,
+    ...symmetricPadding(size, stride),
+    ksize: ints(1, size, size, 1),
+    strides: ints(1, stride, stride, 1),
+  };
+  const y = raw<Tensor4D>('MaxPool', [x], attributes);
+  return withGradient(y, [x], [x, y], (dy, x, y) => [raw('MaxPoolGrad', [x!, y!, dy], attributes)]);
+}
+
+/** The mean over H and W: [B,H,W,C] to [B,C]. */
+export function globalAverage(x: Tensor4D): Tensor2D {
+  const [batch, height, width, channels] = x.shape;
+  if (height * width === 1) return tf.reshape(x, [batch, channels]);
+  return withGradient(tf.mean(x, [1, 2]) as Tensor2D, [x], [], (dy) => {
+    const share = tf.reshape(tf.mul(dy, 1 / (height * width)), [batch, 1, 1, channels]);
+    return [tf.broadcastTo(share, [batch, height, width, channels])];
+  });
+}

@@ -1,0 +1,111 @@
+/** ResNet encoders (He et al. 2016) as torchvision builds them: v1.5, that is, the stride is in the 3x3 convolution. */
+import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import { batchNormLayer, convolutionLayer, type Layer, sequence, tensorsOf } from './layers.js';
+import { globalAverage, maxPool } from './ops/pooling.js';
+import { addRelu, relu } from './ops/relu.js';
+
+export interface Encoder extends Layer<Tensor4D, Tensor2D> {
+  /** Width of the features. */
+  readonly width: number;
+}
+
+export interface ResNetShape {
+  readonly block: 'basic' | 'bottleneck';
+  /** Blocks in each of the four stages. */
+  readonly stages: readonly [number, number, number, number];
+  /** `cifar`: 3x3, stride 1. `imagenet`: 7x7, stride 2, then 3x3 max-pooling, stride 2. */
+  readonly stem: 'cifar' | 'imagenet';
+  /** Of BatchNorm. */
+  readonly epsilon: number;
+}
+
+/** Images [B,H,W,3] of any size to the last stage's 512 (basic) or 2048 (bottleneck) channels, averaged. */
+export function resnet({ block, stages, stem, epsilon }: ResNetShape): Encoder {
+  const build = block === 'basic' ? basicBlock : bottleneckBlock;
+  const expansion = block === 'basic' ? 1 : 4;
+  const blocks: Layer<Tensor4D, Tensor4D>[] = [];
+  let width = 64;
+  for (const [stage, count] of stages.entries()) {
+    const inner = 64 * 2 ** stage;
+    for (let i = 0; i < count; i++) {
+      const stride = stage > 0 && i === 0 ? 2 : 1;
+      const name = `encoder.layer${stage + 1}.${i}`;
+      blocks.push(build({ name, inputs: width, inner, outputs: inner * expansion, stride, epsilon }));
+      width = inner * expansion;
+    }
+  }
+  const head = stemOf(stem, epsilon);
+  const body = sequence(blocks);
+  return {
+    ...tensorsOf([head, body]),
+    width,
+    apply: (scope, images) => globalAverage(body.apply(scope, head.apply(scope, images))),
+  };
+}
+
+function stemOf(kind: ResNetShape['stem'], epsilon: number): Layer<Tensor4D, Tensor4D> {
+  const window = kind === 'cifar' ? { size: 3 } : { size: 7, stride: 2 };
+  const conv = convolutionLayer('encoder.conv1', 3, 64, window);
+  const norm = batchNormLayer('encoder.bn1', 64, epsilon);
+  return {
+    ...tensorsOf([conv, norm]),
+    apply: (scope, images) => {
+      const y = relu(norm.apply(scope, conv.apply(scope, images)));
+      return kind === 'cifar' ? y : maxPool(y, 3, 2);
+    },
+  };
+}
+
+interface BlockShape {
+  readonly name: string;
+  readonly inputs: number;
+  /** Channels of the 3x3 convolution. */
+  readonly inner: number;
+  readonly outputs: number;
+  readonly stride: number;
+  readonly epsilon: number;
+}
+
+function basicBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
+  const { name, inputs, outputs, stride, epsilon } = shape;
+  const conv1 = convolutionLayer(`${name}.conv1`, inputs, outputs, { size: 3, stride });
+  const bn1 = batchNormLayer(`${name}.bn1`, outputs, epsilon);
+  const conv2 = convolutionLayer(`${name}.conv2`, outputs, outputs, { size: 3 });
+  const bn2 = batchNormLayer(`${name}.bn2`, outputs, epsilon);
+  const shortcut = shortcutOf(shape);
+  return {
+    ...tensorsOf([conv1, bn1, conv2, bn2, shortcut]),
+    apply: (scope, x) => {
+      const y = relu(bn1.apply(scope, conv1.apply(scope, x)));
+      return addRelu(bn2.apply(scope, conv2.apply(scope, y)), shortcut.apply(scope, x));
+    },
+  };
+}
+
+function bottleneckBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
+  const { name, inputs, inner, outputs, stride, epsilon } = shape;
+  const conv1 = convolutionLayer(`${name}.conv1`, inputs, inner, { size: 1 });
+  const bn1 = batchNormLayer(`${name}.bn1`, inner, epsilon);
+  const conv2 = convolutionLayer(`${name}.conv2`, inner, inner, { size: 3, stride });
+  const bn2 = batchNormLayer(`${name}.bn2`, inner, epsilon);
+  const conv3 = convolutionLayer(`${name}.conv3`, inner, outputs, { size: 1 });
+  const bn3 = batchNormLayer(`${name}.bn3`, outputs, epsilon);
+  const shortcut = shortcutOf(shape);
+  return {
+    ...tensorsOf([conv1, bn1, conv2, bn2, conv3, bn3, shortcut]),
+    apply: (scope, x) => {
+      let y = relu(bn1.apply(scope, conv1.apply(scope, x)));
+      y = relu(bn2.apply(scope, conv2.apply(scope, y)));
+      return addRelu(bn3.apply(scope, conv3.apply(scope, y)), shortcut.apply(scope, x));
+    },
+  };
+}
+
+/** The identity where shapes agree, else a strided 1x1 convolution with BatchNorm. */
+function shortcutOf({ name, inputs, outputs, stride, epsilon }: BlockShape): Layer<Tensor4D, Tensor4D> {
+  if (inputs === outputs && stride === 1) return sequence([]);
+  return sequence([
+    convolutionLayer(`${name}.downsample.0`, inputs, outputs, { size: 1, stride }),
+    batchNormLayer(`${name}.downsample.1`, outputs, epsilon),
+  ]);
+}

@@ -1,0 +1,23 @@
+/** What happens to gradients between the sum over workers and the optimiser: weight decay, then clipping. */
+import type { Scalar, Tensor } from '@tensorflow/tfjs-node-gpu';
+import { tf } from '../engine/tensorflow.js';
+import { raw } from '../model/ops/raw.js';
+
+/** L2 decay, coupled as in PyTorch's SGD: gradient + weightDecay·weight. For weights whose spec says `decay`. */
+export function decayed(gradient: Tensor, weight: Tensor, weightDecay: number): Tensor {
+  return weightDecay === 0 ? gradient : tf.add(gradient, tf.mul(weight, weightDecay));
+}
+
+/** √Σ‖g‖² over all gradients together. */
+export function globalNorm(gradients: readonly Tensor[]): Scalar {
+  // L2Loss is Σg²/2.
+  return tf.sqrt(
+    tf.mul(2, tf.addN(gradients.map((gradient) => raw<Scalar>('L2Loss', [gradient])))),
+  ) as Scalar;
+}
+
+/** The gradients times min(1, limit/norm), so that their global norm is at most `limit`; directions stay. */
+export function clipped(gradients: readonly Tensor[], norm: Scalar, limit: number): Tensor[] {
+  const scale = tf.div(limit, tf.maximum(norm, limit));
+  return gradients.map((gradient) => tf.mul(gradient, scale));
+}
