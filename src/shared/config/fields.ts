@@ -63,12 +63,17 @@ export function knownKeys(path: readonly (string | number)[]): KnownKey[] {
   const keys = [...new Set(sections.flatMap((section) => Object.keys(section.properties ?? {})))];
   return keys.map((key) => {
     const having = sections.filter((section) => section.properties?.[key] !== undefined);
-    return having.length === sections.length ? { key } : { key, only: having.map(kindOf).join(' or ') };
+    return having.length === sections.length ? { key } : { key, only: kindsOf(having) };
   });
 }
 
 function alternatives(schema: Json): readonly Json[] {
   return schema.oneOf ?? schema.anyOf ?? [schema];
+}
+
+/** `decay: cosine or decay: step` */
+function kindsOf(sections: readonly Json[]): string {
+  return [...new Set(sections.map(kindOf))].join(' or ');
 }
 
 /** `objective: npairs` for a section told apart by a constant field. */
@@ -84,13 +89,13 @@ function walk(section: Json, prefix: string, only: string | undefined): Field[] 
   for (const key of keys) {
     const having = kinds.filter((kind) => kind.properties?.[key] !== undefined);
     const schema = having[0]!.properties![key]!;
-    const limited = having.length === kinds.length ? only : having.map(kindOf).join(' or ');
+    const limited = having.length === kinds.length ? only : kindsOf(having);
     const constants = having.flatMap((kind) => kind.properties?.[key]?.const ?? []);
     const path = `${prefix}${key}`;
     fields.push({
       path,
       type: constants.length > 0 ? constants.map(code).join(' or ') : typeOf(schema),
-      ...(schema.default === undefined || isEmptySection(schema) ? {} : { default: schema.default }),
+      ...(schema.default === undefined || hasFields(schema) ? {} : { default: schema.default }),
       required: having[0]!.required?.includes(key) ?? false,
       ...(schema.unit === undefined ? {} : { unit: schema.unit }),
       meaning:
@@ -110,7 +115,7 @@ function walk(section: Json, prefix: string, only: string | undefined): Field[] 
   return fields;
 }
 
-function isEmptySection(schema: Json): boolean {
+function hasFields(schema: Json): boolean {
   return schema.properties !== undefined;
 }
 

@@ -25,8 +25,9 @@ export function parseConfig(value: unknown, source: string | Locate): Config {
     : complaints(result.error.issues, value);
   const first = found[0];
   if (first !== undefined) {
-    const more = found.length === 1 ? '' : ` (and ${found.length - 1} more)`;
-    throw new LockstepError('CONFIG', `${locate(first.path)}: ${first.message}${more}`, {
+    const more = found.length === 1 ? '' : ` (${found.length - 1} more to mend)`;
+    const end = more === '' && first.message.endsWith('?') ? '' : '.';
+    throw new LockstepError('CONFIG', `${locate(first.path)}: ${first.message}${more}${end}`, {
       hint: 'docs/config.md describes every key.',
     });
   }

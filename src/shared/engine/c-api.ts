@@ -104,6 +104,9 @@ export const c = {
   setAttrTensor: declare<(d: Pointer, name: string, t: Pointer, s: Pointer) => void>(
     'void TF_SetAttrTensor(void *d, const char *name, void *t, void *s)',
   ),
+  setAttrValueProto: declare<(d: Pointer, name: string, proto: Bytes, n: number, s: Pointer) => void>(
+    'void TF_SetAttrValueProto(void *d, const char *name, const void *proto, size_t n, void *s)',
+  ),
   finishOperation: declare<(d: Pointer, s: Pointer) => Pointer>('void *TF_FinishOperation(void *d, void *s)'),
   operationNumOutputs: declare<(op: Pointer) => number>('int TF_OperationNumOutputs(void *op)'),
   operationOutputType: declare<(o: OutputRef) => number>('int TF_OperationOutputType(TF_Output o)'),

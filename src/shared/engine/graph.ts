@@ -11,7 +11,9 @@ export type Attribute =
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'shape' | 'ints' | 'floats' | 'types'; readonly value: readonly number[] }
   | { readonly kind: 'shapes'; readonly value: readonly (readonly number[])[] }
-  | { readonly kind: 'tensor'; readonly value: HostTensor };
+  | { readonly kind: 'tensor'; readonly value: HostTensor }
+  /** A serialised AttrValue: for a tensor of strings, which no HostTensor holds. */
+  | { readonly kind: 'proto'; readonly value: Uint8Array };
 
 export type Attributes = Readonly<Record<string, Attribute>>;
 
@@ -137,6 +139,11 @@ function setAttribute(description: Pointer, name: string, attribute: Attribute):
       break;
     case 'shapes':
       setShapeList(description, name, attribute.value);
+      break;
+    case 'proto':
+      checked((status) =>
+        c.setAttrValueProto(description, name, attribute.value, attribute.value.length, status),
+      );
       break;
     case 'tensor':
       checked((status) => c.setAttrTensor(description, name, attribute.value.pointer, status));

@@ -1,12 +1,9 @@
 /** Where set-up left libtensorflow: read from the record that `npm run setup` writes. */
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { LockstepError } from '../errors.js';
-
-/** The root of this package: the folder that holds package.json, from src/ and from dist/ alike. */
-export const packageRoot = fileURLToPath(new URL('../../..', import.meta.url));
+import { packageRoot } from '../package-root.js';
 
 const recordSchema = z.object({ kind: z.enum(['cpu', 'gpu']), version: z.string(), libraryPath: z.string() });
 

@@ -124,6 +124,15 @@ export class Trace {
     }
   }
 
+  /** A string, as some of TensorFlow's operations want for an option. */
+  text(value: string): Tensor {
+    const { outputs } = this.#add('Const', [], {
+      dtype: { kind: 'type', value: tfType.string },
+      value: { kind: 'proto', value: stringAttribute(value) },
+    });
+    return this.#wrap(outputs[0]!);
+  }
+
   /** The variable's value when the run gets here. */
   read(variable: Variable): Tensor {
     const attributes: Attributes = { dtype: { kind: 'type', value: tfType[variable.dtype] } };
@@ -340,6 +349,16 @@ export class Trace {
 }
 
 const captureHint = 'Declare it with trace.input(), or store its value on purpose with trace.constant().';
+
+/**
+ * AttrValue (attr_value.proto) with tensor = 8, a TensorProto (tensor.proto) with dtype = 1, tensor_shape = 2 (empty:
+ * scalar) and string_val = 8.
+ */
+function stringAttribute(value: string): Uint8Array {
+  const bytes = new TextEncoder().encode(value);
+  const tensor = [1 * 8, tfType.string, 2 * 8 + 2, 0, 8 * 8 + 2, bytes.length, ...bytes];
+  return Uint8Array.from([8 * 8 + 2, tensor.length, ...tensor]);
+}
 
 /** tfjs-node's attribute as a graph's. */
 function convert({ type, value, name }: KernelAttribute, binding: Binding): Attribute {

@@ -27,8 +27,8 @@ export type BenchReply =
   /** Milliseconds of CLOCK_MONOTONIC, which all processes share. */
   | {
       readonly type: 'done';
-      readonly began: string;
-      readonly ended: string;
+      readonly began: number;
+      readonly ended: number;
       readonly cpuMs: number;
       readonly rss: number;
     }

@@ -1,0 +1,19 @@
+/** All commands, in the order in which help lists them. */
+import type { CommandModule } from 'yargs';
+import { benchCommand } from './bench.js';
+import { coordinatorCommand } from './coordinator.js';
+import { dataCommand } from './data.js';
+import { demoCommand } from './demo.js';
+import { evalCommand } from './eval.js';
+import { trainCommand } from './train.js';
+import { workerCommand } from './worker.js';
+
+export const commands = [
+  demoCommand,
+  trainCommand,
+  evalCommand,
+  coordinatorCommand,
+  workerCommand,
+  dataCommand,
+  benchCommand,
+] as unknown as CommandModule[];

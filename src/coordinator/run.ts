@@ -1,0 +1,124 @@
+/** A whole run: dataset, workers, training, run folder, summary. Whatever ends it, no process and no socket is left. */
+import type { Config } from '../shared/config/schema.js';
+import type { Dataset } from '../shared/data/dataset.js';
+import { resolveDataset } from '../shared/data/resolve.js';
+import { gather } from '../shared/data/source.js';
+import { LockstepError } from '../shared/errors.js';
+import { Timeline } from '../shared/plan/timeline.js';
+import { LocalWorkers } from './local-workers.js';
+import { WorkerGroup } from './worker-group.js';
+
+export interface GroupOptions {
+  readonly config: Config;
+  readonly workers: number;
+  /** `local` starts the workers on this host; `remote` waits for workers that are started by hand. */
+  readonly launch: 'local' | 'remote';
+  /** Where the control socket listens. */
+  readonly bind: string;
+  /** Where local workers' logs go. */
+  readonly logs: string;
+  readonly log: (message: string) => void;
+}
+
+/** Connected workers that wait for work, and the data that they work on. */
+export interface ReadyGroup {
+  readonly group: WorkerGroup;
+  readonly dataset: Dataset;
+  readonly timeline: Timeline;
+  readonly testImages: number;
+}
+
+/** The generation of a run's first membership. */
+export const firstGeneration = 1;
+
+/**
+ * Forms a group of workers, runs `work` with it, and ends it.
+ * @throws LockstepError what `work` throws, or why no group came to be; all workers have been told.
+ */
+export async function withWorkers<T>(
+  options: GroupOptions,
+  work: (ready: ReadyGroup) => Promise<T>,
+): Promise<T> {
+  const { config, log } = options;
+  checkWorkers(options.workers, config.batch.microBatches);
+  const dataset = await resolveDataset(config.data.dataset);
+  const trainImages = limited(dataset, 'train', config.data.limit.train);
+  const testImages = limited(dataset, 'test', config.data.limit.test);
+  const timeline = new Timeline(config, trainImages);
+  const group = await WorkerGroup.bind({
+    bind: options.bind,
+    heartbeatMs: config.deadlines.heartbeatSeconds * 1000,
+    log,
+    samples: ({ split, ids }) => {
+      const { images, labels } = gather(dataset, split, ids);
+      return [images, labels];
+    },
+  });
+  log(`coordinator listens at ${group.endpoint}`);
+  let local: LocalWorkers | undefined;
+  try {
+    if (options.launch === 'local') {
+      local = LocalWorkers.launch({
+        count: options.workers,
+        coordinator: group.endpoint,
+        logs: options.logs,
+        onExit: (slot, how) => group.exited(slot, `${how} (see ${options.logs}/worker-${slot}.log)`),
+      });
+    }
+    await welcome(group, options, { digest: dataset.digest, train: trainImages, test: testImages });
+    const result = await Promise.race([work({ group, dataset, timeline, testImages }), group.lost]);
+    await group.stop(null);
+    return result;
+  } catch (error) {
+    await group.stop(error instanceof LockstepError ? error.line : String(error));
+    throw error;
+  } finally {
+    await local?.end(endMs);
+    await group.close();
+  }
+}
+
+/** How long local workers may take to end by themselves. */
+const endMs = 4000;
+
+async function welcome(
+  group: WorkerGroup,
+  { config, workers }: GroupOptions,
+  dataset: { readonly digest: string; readonly train: number; readonly test: number },
+): Promise<void> {
+  const { connectSeconds, prepareSeconds } = config.deadlines;
+  const members = await group.register(workers, connectSeconds * 1000);
+  const peers = members.map(({ peer }) => peer);
+  await Promise.all(
+    members.map(({ rank }) =>
+      group.send(rank, {
+        type: 'welcome',
+        rank,
+        worldSize: members.length,
+        generation: firstGeneration,
+        config,
+        peers,
+        dataset,
+      }),
+    ),
+  );
+  await group.collect('joined', prepareSeconds * 1000);
+}
+
+function checkWorkers(workers: number, microBatches: number): void {
+  if (workers <= microBatches) return;
+  throw new LockstepError('USAGE', `${workers} workers can't share ${microBatches} micro-batches.`, {
+    hint: `Start at most ${microBatches} workers, or raise batch.microBatches.`,
+  });
+}
+
+function limited(dataset: Dataset, split: 'train' | 'test', limit: number | undefined): number {
+  const { count } = dataset.split(split);
+  if (limit !== undefined && limit > count) {
+    throw new LockstepError(
+      'CONFIG',
+      `data.limit.${split} is ${limit}, but the dataset has ${count} images.`,
+    );
+  }
+  return limit ?? count;
+}

@@ -1,0 +1,50 @@
+/** A checkpoint on its way: rank 0's tensors, streamed to the run folder. */
+
+import type { Checkpoint } from '../shared/checkpoint/checkpoint.js';
+import { type CheckpointTensor, CheckpointWriter } from '../shared/checkpoint/checkpoint-writer.js';
+import type { Standing } from '../shared/checkpoint/manifest.js';
+import { sameEverywhere } from './commit.js';
+import type { WorkerGroup } from './worker-group.js';
+
+/** Writes `checkpoints/<step>/`. @returns the weights' digest. */
+export async function saveCheckpoint(
+  group: WorkerGroup,
+  runFolder: string,
+  standing: Standing,
+  deadlineMs: number,
+): Promise<string> {
+  await group.send(0, { type: 'snapshot' });
+  const { message } = await group.receive(0, 'snapshot', deadlineMs);
+  const specs: CheckpointTensor[] = message.tensors.map((tensor) => ({ ...tensor, dtype: 'F32' }));
+  const writer = await CheckpointWriter.begin(runFolder, standing, specs);
+  try {
+    for (const { name } of specs) {
+      const tensor = await group.receive(0, 'tensor', deadlineMs);
+      for (const frame of tensor.frames) await writer.append(name, frame);
+    }
+    return (await writer.finish()).manifest.weightsDigest;
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/** Gives every worker a checkpoint's weights. */
+export async function loadWeights(
+  group: WorkerGroup,
+  checkpoint: Checkpoint,
+  deadlineMs: number,
+): Promise<void> {
+  const weights = checkpoint.tensors.filter(({ file }) => file === 'weights');
+  await group.broadcast({ type: 'load', count: weights.length });
+  for (const { name } of weights) {
+    const bytes = await checkpoint.read(name);
+    await Promise.all(group.members.map(({ rank }) => group.send(rank, { type: 'tensor', name }, bytes)));
+  }
+  const loaded = await group.collect('loaded', deadlineMs);
+  sameEverywhere(
+    loaded.map(({ fingerprint }) => fingerprint),
+    'loaded weights',
+    (rank) => group.nameOf(rank),
+  );
+}

@@ -1,0 +1,180 @@
+/** The control protocol between coordinator and workers: every message, checked at the edge. */
+import { z } from 'zod';
+
+/** Raised when a message changes its meaning; both sides must have the same. */
+export const protocolVersion = 1;
+
+const rank = z.int().nonnegative();
+const step = z.int().nonnegative();
+const generation = z.int().nonnegative();
+
+/** What a worker is doing: named when it is lost. */
+export const phaseSchema = z.enum([
+  'register',
+  'connect',
+  'prepare stage',
+  'input',
+  'forward and backward',
+  'gather',
+  'reduce',
+  'commit',
+  'apply',
+  'evaluate',
+  'checkpoint',
+  'idle',
+]);
+export type Phase = z.infer<typeof phaseSchema>;
+
+/** A half-open range of micro-batches (or evaluation batches). */
+export const rangeSchema = z.strictObject({ lo: z.int().nonnegative(), hi: z.int().nonnegative() });
+
+/** Where a worker's bulk socket is, and whether its memory can be shared. */
+export const peerSchema = z.strictObject({
+  rank,
+  host: z.string(),
+  /** The bulk socket's ZeroMQ endpoint. */
+  endpoint: z.string(),
+  /** Equal for workers that can map each other's memory; empty when sharing is off. */
+  machine: z.string(),
+});
+export type Peer = z.infer<typeof peerSchema>;
+
+const tensorSpecSchema = z.strictObject({
+  name: z.string(),
+  shape: z.array(z.int().nonnegative()),
+  file: z.enum(['weights', 'optimizer']),
+});
+export type TensorSpec = z.infer<typeof tensorSpecSchema>;
+
+/** Where a worker's time went, in milliseconds. */
+const stepTimesSchema = z.strictObject({
+  input: z.number(),
+  compute: z.number(),
+  /** Waiting for other workers' values while nothing was computed. */
+  exposedComm: z.number(),
+});
+export type StepTimes = z.infer<typeof stepTimesSchema>;
+
+/** What the global batch gave in one step; every worker has the same bits. */
+const stepResultSchema = z.strictObject({
+  loss: z.number(),
+  /** Fraction of right answers; softmax only. */
+  accuracy: z.number().nullable(),
+  /** n-pairs only: the loss above its floor, comparable across batch sizes. */
+  excess: z.number().nullable(),
+});
+export type StepResult = z.infer<typeof stepResultSchema>;
+
+/** One evaluation batch's sums. Sums, so that any split over workers gives the same total. */
+export const evaluationSumsSchema = z.strictObject({
+  batch: z.int().nonnegative(),
+  loss: z.number(),
+  correct: z.number(),
+  count: z.int().positive(),
+});
+export type EvaluationSums = z.infer<typeof evaluationSumsSchema>;
+
+/** Worker to coordinator. */
+export const workerMessageSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('register'),
+    protocol: z.int(),
+    version: z.string(),
+    engine: z.string(),
+    host: z.string(),
+    pid: z.int(),
+    gpu: z.string().nullable(),
+    peer: peerSchema.omit({ rank: true }),
+    /** The launcher's place that the process fills, if it was launched. */
+    slot: z.int().nullable(),
+  }),
+  z.strictObject({ type: z.literal('joined'), generation }),
+  z.strictObject({ type: z.literal('prepared'), stage: z.int().nonnegative(), fingerprint: z.string() }),
+  z.strictObject({
+    type: z.literal('reduced'),
+    generation,
+    step,
+    /** Of the weights before this step is applied. */
+    fingerprint: z.string(),
+    result: stepResultSchema,
+    ms: stepTimesSchema,
+  }),
+  z.strictObject({
+    type: z.literal('applied'),
+    generation,
+    step,
+    /** Global norm of the reduced gradients before clipping. */
+    gradNorm: z.number(),
+    /** From the end of the reduction until the new weights are in place. */
+    commitMs: z.number(),
+  }),
+  z.strictObject({
+    type: z.literal('evaluated'),
+    sums: z.array(evaluationSumsSchema),
+    fingerprint: z.string(),
+  }),
+  z.strictObject({
+    type: z.literal('snapshot'),
+    tensors: z.array(tensorSpecSchema),
+    fingerprint: z.string(),
+  }),
+  /** Followed by one raw frame. */
+  z.strictObject({ type: z.literal('tensor'), name: z.string() }),
+  z.strictObject({ type: z.literal('loaded'), fingerprint: z.string() }),
+  z.strictObject({ type: z.literal('samples'), split: z.enum(['train', 'test']), ids: z.array(z.int()) }),
+  z.strictObject({ type: z.literal('beat'), phase: phaseSchema, step }),
+  z.strictObject({ type: z.literal('failed'), code: z.string(), message: z.string(), phase: phaseSchema }),
+  z.strictObject({ type: z.literal('bye') }),
+]);
+export type WorkerMessage = z.infer<typeof workerMessageSchema>;
+export type WorkerMessageOf<T extends WorkerMessage['type']> = Extract<WorkerMessage, { type: T }>;
+
+const assignmentSchema = z.strictObject({
+  generation,
+  stage: z.int().nonnegative(),
+  /** Counted over the whole run. */
+  step,
+  range: rangeSchema,
+});
+export type Assignment = z.infer<typeof assignmentSchema>;
+
+/** Coordinator to worker. */
+export const coordinatorMessageSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('welcome'),
+    rank,
+    worldSize: z.int().positive(),
+    generation,
+    /** The resolved configuration, checked again by the worker. */
+    config: z.unknown(),
+    peers: z.array(peerSchema),
+    dataset: z.strictObject({ digest: z.string(), train: z.int(), test: z.int() }),
+  }),
+  z.strictObject({ type: z.literal('prepare'), stage: z.int().nonnegative() }),
+  z.strictObject({ type: z.literal('step'), assignment: assignmentSchema }),
+  z.strictObject({
+    type: z.literal('commit'),
+    step,
+    /** What to do next; null when something other than a step follows. */
+    next: assignmentSchema.nullable(),
+  }),
+  z.strictObject({
+    type: z.literal('evaluate'),
+    stage: z.int().nonnegative(),
+    batches: rangeSchema,
+  }),
+  /** Asks for all tensors of the checkpoint, one `tensor` message each. */
+  z.strictObject({ type: z.literal('snapshot') }),
+  /** Announces `count` `tensor` messages whose values replace the worker's. */
+  z.strictObject({ type: z.literal('load'), count: z.int().nonnegative() }),
+  z.strictObject({ type: z.literal('tensor'), name: z.string() }),
+  /** Two raw frames follow: images (uint8, 32 x 32 x 3 each) and labels (uint8). */
+  z.strictObject({ type: z.literal('samples'), split: z.enum(['train', 'test']), ids: z.array(z.int()) }),
+  z.strictObject({ type: z.literal('beat') }),
+  z.strictObject({ type: z.literal('stop'), error: z.string().nullable() }),
+]);
+export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;
+export type CoordinatorMessageOf<T extends CoordinatorMessage['type']> = Extract<
+  CoordinatorMessage,
+  { type: T }
+>;

@@ -1,0 +1,145 @@
+/** The worker's end of the control connection: messages in order, heartbeats both ways. */
+import { Dealer } from 'zeromq';
+import { LockstepError } from '../shared/errors.js';
+import {
+  type CoordinatorMessage,
+  type CoordinatorMessageOf,
+  coordinatorMessageSchema,
+  type Phase,
+  type WorkerMessage,
+} from '../shared/protocol/messages.js';
+import { Outbox } from '../shared/transport/outbox.js';
+import { decode, encode } from '../shared/transport/wire.js';
+
+/** A message, with the raw frames that came after it. */
+export interface Received<M extends CoordinatorMessage = CoordinatorMessage> {
+  readonly message: M;
+  readonly frames: readonly Uint8Array[];
+}
+
+const beatMs = 1000;
+
+export class CoordinatorLink {
+  readonly #socket = new Dealer({ linger: 1000, handshakeInterval: 10_000, sendHighWaterMark: 0 });
+  readonly #outbox = new Outbox(this.#socket, 'the coordinator');
+  readonly #queue: Received[] = [];
+  #waiting: { resolve: (received: Received) => void; reject: (error: Error) => void } | undefined;
+  #error: Error | undefined;
+  #heard = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #phase: Phase = 'register';
+  #step = 0;
+
+  #reject: (error: LockstepError) => void = () => {};
+  /** Rejects when the connection is over, in the middle of whatever the worker does. */
+  readonly lost: Promise<never> = new Promise((_, reject) => {
+    this.#reject = reject;
+  });
+
+  constructor(readonly endpoint: string) {
+    this.lost.catch(() => {});
+    this.#socket.connect(endpoint);
+    void this.#receive();
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** What the worker does from now on; the coordinator names it when the worker is lost. */
+  enter(phase: Phase, step = this.#step): void {
+    this.#phase = phase;
+    this.#step = step;
+  }
+
+  /** Begins to beat, and to expect the coordinator's beat at least every `silenceMs`. */
+  watch(silenceMs: number): void {
+    clearInterval(this.#timer);
+    this.#heard = performance.now();
+    this.#timer = setInterval(() => {
+      void this.send({ type: 'beat', phase: this.#phase, step: this.#step }).catch(() => {});
+      const silence = performance.now() - this.#heard;
+      if (silence > silenceMs) this.#lose(silence);
+    }, beatMs);
+  }
+
+  send(message: WorkerMessage, ...frames: Uint8Array[]): Promise<void> {
+    return this.#outbox.send([encode(message), ...frames]);
+  }
+
+  /** The next message. @throws LockstepError COORDINATOR_LOST, or PROTOCOL for what is not one. */
+  next(): Promise<Received> {
+    const queued = this.#queue.shift();
+    if (queued !== undefined) return Promise.resolve(queued);
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  /** The next message, which must be of this type. */
+  async expect<T extends CoordinatorMessage['type']>(type: T): Promise<Received<CoordinatorMessageOf<T>>> {
+    const received = await this.next();
+    if (received.message.type !== type) {
+      throw new LockstepError(
+        'PROTOCOL',
+        `The coordinator sent '${received.message.type}' where '${type}' belongs.`,
+      );
+    }
+    return received as Received<CoordinatorMessageOf<T>>;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#outbox.close(1000);
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      for await (const [head, ...frames] of this.#socket) {
+        this.#heard = performance.now();
+        const message = decode(head!, coordinatorMessageSchema);
+        if (message.type === 'beat') continue;
+        if (message.type === 'stop' && message.error !== null) {
+          // An error elsewhere ends this worker wherever it is.
+          this.#fail(new LockstepError('WORKER_LOST', message.error));
+          continue;
+        }
+        const received = { message, frames };
+        if (this.#waiting === undefined) this.#queue.push(received);
+        else {
+          this.#waiting.resolve(received);
+          this.#waiting = undefined;
+        }
+      }
+    } catch (cause) {
+      this.#fail(
+        cause instanceof LockstepError
+          ? cause
+          : new LockstepError(
+              'TRANSPORT',
+              `The connection to the coordinator failed: ${(cause as Error).message}.`,
+            ),
+      );
+    }
+  }
+
+  #lose(silence: number): void {
+    this.#fail(
+      new LockstepError(
+        'COORDINATOR_LOST',
+        `The coordinator at ${this.endpoint} has been silent for ${(silence / 1000).toFixed(1)} s (phase: ${this.#phase}, step ${this.#step}).`,
+        { hint: 'This worker ends; start the run again.' },
+      ),
+    );
+  }
+
+  #fail(error: LockstepError): void {
+    if (this.#error !== undefined) return;
+    this.#error = error;
+    clearInterval(this.#timer);
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+    this.#reject(error);
+  }
+}

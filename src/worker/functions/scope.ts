@@ -1,0 +1,77 @@
+/** What a model sees of the replica while it is traced: parameters, statistics, and whether it is being trained. */
+import type { Tensor, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Config } from '../../shared/config/schema.js';
+import { tf } from '../../shared/engine/tensorflow.js';
+import type { Trace } from '../../shared/engine/trace.js';
+import { LockstepError } from '../../shared/errors.js';
+import { normalize } from '../../shared/model/input.js';
+import { imageShape, type ParameterSpec, type Scope } from '../../shared/model/model.js';
+import type { Replica } from '../replica.js';
+import type { StageShape } from '../stage-shape.js';
+
+export class ReplicaScope implements Scope {
+  readonly training: boolean = true;
+  readonly dropoutSeed?: Tensor;
+  readonly #bound = new Map<string, Tensor>();
+  readonly #observed = new Map<string, Tensor>();
+
+  constructor(
+    private readonly t: Trace,
+    private readonly replica: Replica,
+    stage: StageShape,
+  ) {
+    if (stage.dropsOut) this.dropoutSeed = t.input('dropoutSeed', 'int32', [2]);
+  }
+
+  /** Parameters that a gradient is taken for come from its tape instead of the variables. */
+  bind(specs: readonly ParameterSpec[], values: readonly Tensor[]): void {
+    for (const [i, { name }] of specs.entries()) this.#bound.set(name, values[i]!);
+  }
+
+  parameter(name: string): Tensor {
+    return this.#bound.get(name) ?? this.t.read(this.replica.parameter(name));
+  }
+
+  statistic(name: string): Tensor {
+    return this.t.read(this.replica.statistic(name));
+  }
+
+  /** Keeps a value that is no gradient beyond the gradient's tidy. */
+  observe(name: string, value: Tensor): void {
+    this.#observed.set(name, tf.keep(value));
+  }
+
+  observed(name: string): Tensor {
+    const tensor = this.#observed.get(name);
+    if (tensor === undefined) throw new LockstepError('TRACE', `The model computed no '${name}'.`);
+    return tensor;
+  }
+
+  /** Disposes of what was observed, when it has been sent. */
+  release(): void {
+    for (const tensor of this.#observed.values()) tensor.dispose();
+  }
+}
+
+/** The replica in inference mode: BatchNorm by running statistics, no dropout, nothing observed. */
+export function inferenceScope(t: Trace, replica: Replica): Scope {
+  return {
+    training: false,
+    parameter: (name) => t.read(replica.parameter(name)),
+    statistic: (name) => t.read(replica.statistic(name)),
+    observe: () => {},
+  };
+}
+
+/** What the images input of a function looks like. */
+export interface InputShape {
+  /** Images a run. */
+  readonly count: number;
+  readonly normalization: Config['model']['normalization'];
+}
+
+/** The images input: bytes to the device, normalised there. Float32 [count,32,32,3]. */
+export function images(t: Trace, { count, normalization }: InputShape): Tensor4D {
+  const pixels = t.input('images', 'uint8', [count, ...imageShape]) as Tensor4D;
+  return normalize(pixels, normalization.mean, normalization.std);
+}

@@ -1,0 +1,21 @@
+/** Samples over the control connection, for a worker whose host has no copy of the data. */
+
+import type { FetchedSamples, Split } from '../shared/data/source.js';
+import { LockstepError } from '../shared/errors.js';
+import type { CoordinatorLink } from './coordinator-link.js';
+
+/** Asks the coordinator for samples. The coordinator answers before anything else, since it waits for this worker. */
+export function fetchFrom(link: CoordinatorLink) {
+  return async (split: Split, ids: readonly number[]): Promise<FetchedSamples> => {
+    await link.send({ type: 'samples', split, ids: [...ids] });
+    const { frames } = await link.expect('samples');
+    const [images, labels] = frames;
+    if (images === undefined || labels === undefined || labels.length !== ids.length) {
+      throw new LockstepError(
+        'PROTOCOL',
+        `The coordinator sent ${labels?.length ?? 0} of ${ids.length} samples.`,
+      );
+    }
+    return { images, labels };
+  };
+}

@@ -1,0 +1,109 @@
+/** One worker's copy of the model: weights, running statistics and optimiser slots, as variables on its device. */
+
+import { elementCount } from '../shared/engine/dtype.js';
+import type { HostTensor } from '../shared/engine/host-tensor.js';
+import type { Session } from '../shared/engine/session.js';
+import type { Variable } from '../shared/engine/variable.js';
+import { LockstepError } from '../shared/errors.js';
+import { initialize } from '../shared/model/initialize.js';
+import type { Model, ParameterSpec } from '../shared/model/model.js';
+
+/** A tensor of a checkpoint, and the file it belongs to. */
+export interface ReplicaTensor {
+  readonly file: 'weights' | 'optimizer';
+  readonly variable: Variable;
+}
+
+export class Replica {
+  readonly #parameters = new Map<string, Variable>();
+  readonly #statistics = new Map<string, Variable>();
+  /** Every slot ever declared; a stage uses those of its own optimiser and parameters. */
+  readonly #slots = new Map<string, Variable>();
+  #activeSlots: Variable[] = [];
+
+  constructor(
+    readonly session: Session,
+    readonly model: Model,
+  ) {
+    for (const { name, shape } of model.parameters) {
+      this.#parameters.set(name, session.variable(name, 'float32', shape));
+    }
+    for (const { name, shape } of model.statistics) {
+      this.#statistics.set(name, session.variable(name, 'float32', shape));
+    }
+  }
+
+  /** Gives weights and statistics their first values: a pure function of the seed and each tensor's name. */
+  async initialize(seed: number): Promise<void> {
+    for (const spec of this.model.parameters) {
+      await this.session.assign(this.parameter(spec.name), initialize(spec, seed));
+    }
+    for (const { name, shape, init } of this.model.statistics) {
+      await this.session.assign(this.statistic(name), new Float32Array(elementCount(shape)).fill(init));
+    }
+  }
+
+  parameter(name: string): Variable {
+    return found(this.#parameters, name);
+  }
+
+  statistic(name: string): Variable {
+    return found(this.#statistics, name);
+  }
+
+  slot(kind: string, parameter: string): Variable {
+    return found(this.#slots, `${kind}/${parameter}`);
+  }
+
+  /** Starts a stage's optimiser: slots of `kinds` for `parameters`, all zero. Earlier stages' slots are dropped. */
+  async resetSlots(kinds: readonly string[], parameters: readonly ParameterSpec[]): Promise<void> {
+    this.#activeSlots = [];
+    for (const kind of kinds) {
+      for (const { name, shape } of parameters) {
+        const key = `${kind}/${name}`;
+        let slot = this.#slots.get(key);
+        if (slot === undefined) {
+          slot = this.session.variable(key, 'float32', shape);
+          this.#slots.set(key, slot);
+        }
+        await this.session.assign(slot, new Float32Array(elementCount(shape)));
+        this.#activeSlots.push(slot);
+      }
+    }
+  }
+
+  /** Everything that a checkpoint holds, in a fixed order. */
+  get tensors(): readonly ReplicaTensor[] {
+    const weights = [...this.#parameters.values(), ...this.#statistics.values()];
+    return [
+      ...weights.map((variable) => ({ file: 'weights' as const, variable })),
+      ...this.#activeSlots.map((variable) => ({ file: 'optimizer' as const, variable })),
+    ];
+  }
+
+  /** All values now; the caller frees them. */
+  async read(): Promise<HostTensor[]> {
+    return await this.session.read(this.tensors.map(({ variable }) => variable));
+  }
+
+  /** @throws LockstepError CHECKPOINT when there is no such tensor or its size differs. */
+  async load(name: string, values: Float32Array): Promise<void> {
+    const variable = this.#parameters.get(name) ?? this.#statistics.get(name) ?? this.#slots.get(name);
+    if (variable === undefined) {
+      throw new LockstepError('CHECKPOINT', `The model has no tensor '${name}', which the checkpoint holds.`);
+    }
+    if (values.length !== elementCount(variable.shape)) {
+      throw new LockstepError(
+        'CHECKPOINT',
+        `Tensor '${name}' has ${values.length} values in the checkpoint; the model wants [${variable.shape.join(',')}].`,
+      );
+    }
+    await this.session.assign(variable, values);
+  }
+}
+
+function found(variables: ReadonlyMap<string, Variable>, name: string): Variable {
+  const variable = variables.get(name);
+  if (variable === undefined) throw new LockstepError('ENGINE', `The replica has no variable '${name}'.`);
+  return variable;
+}

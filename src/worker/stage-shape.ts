@@ -1,0 +1,62 @@
+/** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
+import type { Config, StageConfig } from '../shared/config/schema.js';
+import { elementCount } from '../shared/engine/dtype.js';
+import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
+import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
+import type { InputShape } from './functions/scope.js';
+
+export interface StageShape {
+  readonly index: number;
+  readonly config: StageConfig;
+  readonly microBatches: number;
+  /** One micro-batch. */
+  readonly input: InputShape;
+  readonly freezesEncoder: boolean;
+  readonly dropsOut: boolean;
+  readonly trained: readonly ParameterSpec[];
+  /** BatchNorm statistics that the stage moves. */
+  readonly observedStatistics: readonly StatisticSpec[];
+  readonly statisticsMomentum: number;
+}
+
+export function stageShape(config: Config, model: Model, index: number): StageShape {
+  const stage = config.stages[index]!;
+  const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
+  const head = stage.objective === 'softmax' ? 'classifier' : 'projection';
+  return {
+    index,
+    config: stage,
+    microBatches: config.batch.microBatches,
+    input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
+    freezesEncoder,
+    dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
+    trained: model.parameters.filter(
+      ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
+    ),
+    observedStatistics: freezesEncoder ? [] : model.statistics,
+    statisticsMomentum: config.model.batchNorm.momentum,
+  };
+}
+
+/** What a softmax micro-batch reports beside its gradients; summed by the same tree. */
+export const reportedSums = ['loss', 'correct'] as const;
+
+/**
+ * The buckets of a stage in the order in which a run sends them: first what the forward pass leaves (loss and
+ * statistics), then gradients from the last layer to the first.
+ */
+export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
+  const fromForward = [
+    ...(stage.config.objective === 'softmax' ? reportedSums.map((name) => ({ name, size: 1 })) : []),
+    ...stage.observedStatistics.map(({ name, shape }) => ({ name, size: elementCount(shape) })),
+  ];
+  const gradients = stage.trained.map(({ name, shape }) => ({ name, size: elementCount(shape) })).reverse();
+  const first = planBuckets(fromForward, {
+    bucketBytes: Number.MAX_SAFE_INTEGER,
+    ownBucketBytes: Number.MAX_SAFE_INTEGER,
+  });
+  return [...first, ...planBuckets(gradients, { bucketBytes })].map((bucket, position) => ({
+    ...bucket,
+    index: position,
+  }));
+}

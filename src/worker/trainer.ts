@@ -1,0 +1,217 @@
+/** What a worker does with the coordinator's messages: prepare a stage, step, evaluate, hand over its tensors. */
+import type { Config } from '../shared/config/schema.js';
+import { openSource, type SampleSource } from '../shared/data/source.js';
+import { readInstallation } from '../shared/engine/installation.js';
+import { Session } from '../shared/engine/session.js';
+import type { TracedFunction } from '../shared/engine/traced-function.js';
+import { LockstepError } from '../shared/errors.js';
+import { buildModel } from '../shared/model/model.js';
+import { learningRateAt } from '../shared/plan/schedule.js';
+import { Timeline } from '../shared/plan/timeline.js';
+import type { Assignment, CoordinatorMessageOf, StepTimes } from '../shared/protocol/messages.js';
+import type { Mesh } from '../shared/transport/mesh.js';
+import { Batches } from './batches.js';
+import type { CoordinatorLink } from './coordinator-link.js';
+import { Evaluation } from './evaluate.js';
+import { sentBytes } from './exchange/reducer.js';
+import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
+import { fetchFrom } from './remote-samples.js';
+import { Replica } from './replica.js';
+import { receiveTensors, sendSnapshot } from './snapshot.js';
+import { StageProgram } from './stage-program.js';
+import { type StageShape, stageBuckets, stageShape } from './stage-shape.js';
+import { runStep } from './step.js';
+import { applyStep } from './update.js';
+
+type Welcome = CoordinatorMessageOf<'welcome'>;
+
+export class Trainer {
+  #program: StageProgram | undefined;
+  #evaluation: Evaluation | undefined;
+
+  private constructor(
+    private readonly config: Config,
+    private readonly welcome: Welcome,
+    private readonly mesh: Mesh,
+    private readonly link: CoordinatorLink,
+    private readonly replica: Replica,
+    private readonly source: SampleSource,
+    private readonly timeline: Timeline,
+    private readonly batches: Batches,
+    /** Of all weights and statistics, whatever the stage. */
+    private readonly wholeFingerprint: TracedFunction,
+  ) {}
+
+  /** Builds the replica with the weights that the seed gives. */
+  static async create(
+    config: Config,
+    welcome: Welcome,
+    mesh: Mesh,
+    link: CoordinatorLink,
+    log: (message: string) => void,
+  ): Promise<Trainer> {
+    link.enter('prepare stage');
+    const source = await openSource(config.data, welcome.dataset, fetchFrom(link), log);
+    const session = new Session({ precision: config.precision, device: readInstallation().kind });
+    const replica = new Replica(session, buildModel(config.model));
+    await replica.initialize(config.seed);
+    const { train } = welcome.dataset;
+    const timeline = new Timeline(config, train);
+    const all = replica.tensors.map(({ variable }) => variable);
+    return new Trainer(
+      config,
+      welcome,
+      mesh,
+      link,
+      replica,
+      source,
+      timeline,
+      new Batches(config, timeline, source, train),
+      traceFingerprint(session, 'fingerprint', all),
+    );
+  }
+
+  /** The most that this worker sends in a step of any stage. */
+  get stepBytes(): number {
+    const { rank, worldSize } = this.welcome;
+    const { microBatches, microBatchSize } = this.config.batch;
+    const gatheredFloats = microBatches * microBatchSize * (this.replica.model.embeddingWidth + 1);
+    const sizes = this.config.stages.map((_, index) => {
+      const buckets = stageBuckets(this.#shape(index), this.config.exchange.bucketBytes).map(
+        ({ size }) => size,
+      );
+      return sentBytes({ rank, worldSize, microBatches, buckets, gatheredFloats });
+    });
+    return Math.max(...sizes);
+  }
+
+  /** Serves the coordinator until it says stop. */
+  async run(): Promise<void> {
+    for (;;) {
+      this.link.enter('idle');
+      const { message } = await this.link.next();
+      switch (message.type) {
+        case 'prepare':
+          await this.#prepare(message.stage);
+          break;
+        case 'step':
+          await this.#steps(message.assignment);
+          break;
+        case 'evaluate': {
+          this.link.enter('evaluate');
+          this.#evaluation ??= new Evaluation(
+            this.replica,
+            this.config,
+            this.source,
+            this.welcome.dataset.test,
+          );
+          const sums = await this.#evaluation.run(message.batches);
+          await this.link.send({
+            type: 'evaluated',
+            sums,
+            fingerprint: await fingerprint(this.wholeFingerprint),
+          });
+          break;
+        }
+        case 'snapshot':
+          this.link.enter('checkpoint');
+          await sendSnapshot(this.link, this.replica, this.wholeFingerprint);
+          break;
+        case 'load':
+          this.link.enter('checkpoint');
+          await receiveTensors(this.link, this.replica, message.count);
+          await this.link.send({ type: 'loaded', fingerprint: await fingerprint(this.wholeFingerprint) });
+          break;
+        case 'stop':
+          await this.link.send({ type: 'bye' });
+          return;
+        default:
+          throw new LockstepError(
+            'PROTOCOL',
+            `The coordinator sent '${message.type}' to a worker that is idle.`,
+          );
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#program?.free();
+    await this.replica.session.close();
+  }
+
+  async #prepare(stage: number): Promise<void> {
+    this.link.enter('prepare stage');
+    this.#program?.free();
+    this.#program = await StageProgram.compile(
+      this.replica,
+      this.#shape(stage),
+      this.config.exchange.bucketBytes,
+    );
+    await this.link.send({ type: 'prepared', stage, fingerprint: await fingerprint(this.wholeFingerprint) });
+  }
+
+  /** Steps as long as each commit brings the next assignment. */
+  async #steps(first: Assignment): Promise<void> {
+    for (let next: Assignment | null = first; next !== null; ) next = await this.#step(next);
+  }
+
+  async #step({ step, generation, range, stage }: Assignment): Promise<Assignment | null> {
+    const program = this.#program;
+    if (program?.shape.index !== stage) {
+      throw new LockstepError(
+        'PROTOCOL',
+        `A step of stage ${stage} was dealt before the stage was prepared.`,
+      );
+    }
+    const began = performance.now();
+    this.mesh.begin(step);
+    await this.batches.prepare(step, range);
+    const prepared = performance.now() - began;
+    const running = runStep(program, this.mesh, {
+      step,
+      range,
+      batch: (k) => this.batches.take(step, k),
+      deadlineMs: this.config.deadlines.stepSeconds * 1000,
+      phase: (phase) => this.link.enter(phase, step),
+    });
+    // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
+    const [{ result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
+    const times: StepTimes = { ...ms, input: ms.input + prepared };
+    const reduced = performance.now();
+    this.link.enter('commit', step);
+    await this.link.send({
+      type: 'reduced',
+      generation,
+      step,
+      fingerprint: weights,
+      result,
+      ms: times,
+    });
+    // Filled while the coordinator waits for slower ranks.
+    await this.batches.lookAhead(step + 1, range);
+    const { message } = await this.link.expect('commit');
+    if (message.step !== step) {
+      throw new LockstepError(
+        'PROTOCOL',
+        `Step ${message.step} was committed while this worker is at ${step}.`,
+      );
+    }
+    this.link.enter('apply', step);
+    const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
+    const { samples, stepInStage } = this.timeline.position(step);
+    const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
+    const gradNorm = await applyStep(program, rate, stepInStage);
+    await this.link.send({
+      type: 'applied',
+      generation,
+      step,
+      gradNorm,
+      commitMs: performance.now() - reduced,
+    });
+    return message.next;
+  }
+
+  #shape(stage: number): StageShape {
+    return stageShape(this.config, this.replica.model, stage);
+  }
+}

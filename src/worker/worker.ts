@@ -1,0 +1,108 @@
+/** A worker's life: register, connect to the peers, then do what the coordinator deals until it says stop. */
+import { hostname } from 'node:os';
+import { parseConfig } from '../shared/config/parse.js';
+import type { Config } from '../shared/config/schema.js';
+import { readInstallation } from '../shared/engine/installation.js';
+import { LockstepError } from '../shared/errors.js';
+import { type CoordinatorMessageOf, protocolVersion } from '../shared/protocol/messages.js';
+import { machineIdentity } from '../shared/transport/machine.js';
+import { Mesh } from '../shared/transport/mesh.js';
+import { version } from '../shared/version.js';
+import { CoordinatorLink } from './coordinator-link.js';
+
+export interface WorkerOptions {
+  /** The coordinator's ZeroMQ endpoint, such as tcp://10.0.0.1:5555. */
+  readonly coordinator: string;
+  /** The address that peers reach this worker at; its bulk socket listens there. */
+  readonly address: string;
+  /** Which of the launcher's places this process fills, if it was launched. */
+  readonly slot: number | null;
+  readonly log: (message: string) => void;
+}
+
+/**
+ * Runs a worker to its end.
+ * @throws LockstepError that says why it ended early; the coordinator has been told.
+ */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const mesh = await Mesh.bind({ address: options.address, warn: options.log });
+  const link = new CoordinatorLink(options.coordinator);
+  try {
+    // Whatever the worker waits for, the end of the connection ends it.
+    await Promise.race([work(options, mesh, link), link.lost]);
+  } catch (error) {
+    const { code, line } = asLockstepError(error);
+    if (code !== 'COORDINATOR_LOST') {
+      await link.send({ type: 'failed', code, message: line, phase: link.phase }).catch(() => {});
+    }
+    throw error;
+  } finally {
+    await mesh.close();
+    await link.close();
+  }
+}
+
+async function work(options: WorkerOptions, mesh: Mesh, link: CoordinatorLink): Promise<void> {
+  link.watch(registrationMs);
+  await link.send({
+    type: 'register',
+    protocol: protocolVersion,
+    version,
+    engine: readInstallation().version,
+    host: hostname(),
+    pid: process.pid,
+    gpu: process.env.CUDA_VISIBLE_DEVICES ?? null,
+    peer: { host: hostname(), endpoint: mesh.endpoint, machine: machineIdentity() },
+    slot: options.slot,
+  });
+  const { message: welcome } = await link.expect('welcome');
+  const config = parseConfig(welcome.config, "the coordinator's configuration");
+  link.watch(config.deadlines.heartbeatSeconds * 1000);
+  options.log(`rank ${welcome.rank} of ${welcome.worldSize}`);
+  const { Trainer } = await loadTrainer(config);
+  const trainer = await Trainer.create(config, welcome, mesh, link, options.log);
+  try {
+    await connect(config, welcome, mesh, link, trainer.stepBytes);
+    await trainer.run();
+  } finally {
+    await trainer.close();
+  }
+}
+
+/** How long a worker waits for its coordinator to be there at all. */
+const registrationMs = 120_000;
+
+async function connect(
+  config: Config,
+  { generation, rank, peers }: CoordinatorMessageOf<'welcome'>,
+  mesh: Mesh,
+  link: CoordinatorLink,
+  stepBytes: number,
+): Promise<void> {
+  link.enter('connect');
+  const shared = config.exchange.sharedMemory === 'auto';
+  const membership = {
+    generation,
+    rank,
+    peers: peers.map((peer) => (shared ? peer : { ...peer, machine: '' })),
+  };
+  await mesh.connect(membership, { stepBytes, deadlineMs: config.deadlines.connectSeconds * 1000 });
+  await link.send({ type: 'joined', generation });
+}
+
+/**
+ * TensorFlow reads the number of its threads when it is loaded, and the number belongs to the config (the bits depend
+ * on it), so it is loaded only now.
+ */
+async function loadTrainer(config: Config) {
+  process.env.TF_NUM_INTRAOP_THREADS = String(config.threads);
+  process.env.TF_NUM_INTEROP_THREADS = '1';
+  return await import('./trainer.js');
+}
+
+export function asLockstepError(error: unknown): LockstepError {
+  if (error instanceof LockstepError) return error;
+  return new LockstepError('ENGINE', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}
