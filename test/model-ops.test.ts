@@ -1,0 +1,312 @@
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import { describe, expect, it } from 'vitest';
+import { tf } from '../src/shared/engine/tensorflow.js';
+import { batchNormalization, frozenBatchNormalization } from '../src/shared/model/ops/batch-normalization.js';
+import { convolution } from '../src/shared/model/ops/convolution.js';
+import { dense } from '../src/shared/model/ops/dense.js';
+import { dropout } from '../src/shared/model/ops/dropout.js';
+import { globalAverage, maxPool } from '../src/shared/model/ops/pooling.js';
+import { withGradient } from '../src/shared/model/ops/raw.js';
+import { addRelu, relu } from '../src/shared/model/ops/relu.js';
+import { dot, draws, expectClose, expectOperation, finiteDifferences } from './numeric.js';
+
+type Shape4 = readonly [number, number, number, number];
+
+/** Calls `visit` for every window position and every input position in it; padding (size − 1)/2, as in PyTorch. */
+function windows(
+  [batch, height, width]: readonly number[],
+  size: number,
+  stride: number,
+  visit: (output: number, input: number, inWindow: number) => void,
+): void {
+  const pad = (size - 1) / 2;
+  const [rows, columns] = [Math.ceil(height! / stride), Math.ceil(width! / stride)];
+  for (let b = 0; b < batch!; b++)
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++)
+        for (let di = 0; di < size; di++)
+          for (let dj = 0; dj < size; dj++) {
+            const [y, x] = [i * stride + di - pad, j * stride + dj - pad];
+            if (y < 0 || y >= height! || x < 0 || x >= width!) continue;
+            visit((b * rows + i) * columns + j, (b * height! + y) * width! + x, di * size + dj);
+          }
+}
+
+const outputs = ([batch, height, width]: Shape4, stride: number, channels: number) =>
+  batch * Math.ceil(height / stride) * Math.ceil(width / stride) * channels;
+
+describe('convolution', () => {
+  it.each([
+    { name: '3x3, stride 1', size: 3, stride: 1, shape: [2, 4, 5, 2] },
+    { name: '3x3, stride 2, even input', size: 3, stride: 2, shape: [2, 4, 6, 2] },
+    { name: '3x3, stride 2, odd input', size: 3, stride: 2, shape: [1, 5, 3, 2] },
+    { name: '7x7, stride 2', size: 7, stride: 2, shape: [1, 8, 6, 2] },
+    { name: '1x1, stride 1', size: 1, stride: 1, shape: [2, 3, 4, 2] },
+    { name: '1x1, stride 2', size: 1, stride: 2, shape: [2, 4, 4, 2] },
+  ])('$name', ({ size, stride, shape }) => {
+    const [inputs, channels] = [shape[3]!, 3];
+    expectOperation({
+      op: (x: Tensor4D, kernel: Tensor4D) => convolution(x, kernel, stride),
+      shapes: [shape, [size, size, inputs, channels]],
+      reference: (x, kernel) => {
+        const y = new Float64Array(outputs(shape as unknown as Shape4, stride, channels));
+        windows(shape, size, stride, (output, input, position) => {
+          for (let c = 0; c < inputs; c++)
+            for (let o = 0; o < channels; o++)
+              y[output * channels + o]! +=
+                x![input * inputs + c]! * kernel![(position * inputs + c) * channels + o]!;
+        });
+        return y;
+      },
+    });
+  });
+});
+
+describe('pooling', () => {
+  it.each([
+    { shape: [2, 6, 4, 2] as Shape4, sign: 1 },
+    // All below zero: a padding of zeros would win here.
+    { shape: [1, 5, 5, 1] as Shape4, sign: -1 },
+  ])('the 3x3 maximum with stride 2 of $shape', ({ shape, sign }) => {
+    const channels = shape[3];
+    const values = draws(
+      shape.reduce((a, b) => a * b),
+      'pooled',
+    );
+    expectOperation({
+      op: (x: Tensor4D) => maxPool(x, 3, 2),
+      shapes: [shape],
+      inputs: [sign < 0 ? values.map((value) => -Math.abs(value)) : values],
+      reference: (x) => {
+        const y = new Float64Array(outputs(shape, 2, channels)).fill(Number.NEGATIVE_INFINITY);
+        windows(shape, 3, 2, (output, input) => {
+          for (let c = 0; c < channels; c++) {
+            const at = output * channels + c;
+            y[at] = Math.max(y[at]!, x![input * channels + c]!);
+          }
+        });
+        return y;
+      },
+    });
+  });
+
+  it.each([[[2, 3, 4, 2]], [[3, 1, 1, 5]]])('the average over the positions of %j', (shape) => {
+    const [batch, height, width, channels] = shape as unknown as Shape4;
+    expectOperation({
+      op: (x: Tensor4D) => globalAverage(x),
+      shapes: [shape],
+      reference: (x) => {
+        const y = new Float64Array(batch * channels);
+        for (let i = 0; i < x!.length; i++) {
+          const b = Math.floor(i / (height * width * channels));
+          y[b * channels + (i % channels)]! += x![i]! / (height * width);
+        }
+        return y;
+      },
+    });
+  });
+});
+
+describe('BatchNorm', () => {
+  const shape = [3, 2, 4, 2] as const;
+  const channels = 2;
+  const perChannel = 3 * 2 * 4;
+  const epsilon = 1e-2;
+
+  function moments(x: Float64Array): { mean: number[]; variance: number[] } {
+    const of = (c: number) => x.filter((_, i) => i % channels === c);
+    const mean = [0, 1].map((c) => of(c).reduce((sum, value) => sum + value, 0) / perChannel);
+    const variance = [0, 1].map(
+      (c) => of(c).reduce((sum, value) => sum + (value - mean[c]!) ** 2, 0) / perChannel,
+    );
+    return { mean, variance };
+  }
+
+  function normalized(
+    x: Float64Array,
+    gamma: Float64Array,
+    beta: Float64Array,
+    mean: ArrayLike<number>,
+    variance: ArrayLike<number>,
+  ): Float64Array {
+    return x.map((value, i) => {
+      const c = i % channels;
+      return (gamma[c]! * (value - mean[c]!)) / Math.sqrt(variance[c]! + epsilon) + beta[c]!;
+    });
+  }
+
+  it("in training normalises by the batch's statistics, and differentiates through them", () => {
+    expectOperation({
+      op: (x: Tensor4D, gamma: Tensor1D, beta: Tensor1D) => batchNormalization(x, gamma, beta, epsilon).y,
+      shapes: [shape, [channels], [channels]],
+      reference: (x, gamma, beta) => {
+        const { mean, variance } = moments(x!);
+        return normalized(x!, gamma!, beta!, mean, variance);
+      },
+    });
+  });
+
+  it("gives the batch's mean, and its variance with Bessel's correction", () => {
+    const x = draws(perChannel * channels, 'batch');
+    const { mean, variance } = moments(x);
+    const found = batchNormalization(
+      tf.tensor(Float32Array.from(x), [...shape]) as Tensor4D,
+      tf.ones([channels]),
+      tf.zeros([channels]),
+      epsilon,
+    );
+    expectClose(found.mean, mean, 1e-5);
+    expectClose(
+      found.variance,
+      variance.map((value) => (value * perChannel) / (perChannel - 1)),
+      1e-5,
+    );
+  });
+
+  it('the statistics survive a gradient, which is the same whether they are used or not', () => {
+    const x = tf.tensor(Float32Array.from(draws(perChannel * channels, 'batch')), [...shape]) as Tensor4D;
+    const observed: Tensor1D[] = [];
+    const loss = (x: Tensor) => {
+      const { y, mean, variance } = batchNormalization(
+        x as Tensor4D,
+        tf.ones([channels]),
+        tf.zeros([channels]),
+        epsilon,
+      );
+      observed.push(tf.keep(mean), tf.keep(variance));
+      return tf.sum(tf.mul(tf.square(y), y));
+    };
+    const gradient = tf.grad(loss)(x);
+    expect(observed[0]!.dataSync()).toHaveLength(channels);
+    expectClose(gradient, tf.grad(loss)(x).dataSync(), 0);
+  });
+
+  it('in inference normalises by given statistics, which are constants to the gradient', () => {
+    const mean = [0.3, -0.2];
+    const variance = [0.5, 2];
+    expectOperation({
+      op: (x: Tensor4D, gamma: Tensor1D, beta: Tensor1D) =>
+        frozenBatchNormalization(x, gamma, beta, tf.tensor1d(mean), tf.tensor1d(variance), epsilon),
+      shapes: [shape, [channels], [channels]],
+      reference: (x, gamma, beta) => normalized(x!, gamma!, beta!, mean, variance),
+    });
+  });
+});
+
+describe('ReLU', () => {
+  it('of one tensor', () => {
+    expectOperation({
+      op: (x: Tensor2D) => relu(x),
+      shapes: [[4, 5]],
+      reference: (x) => x!.map((value) => Math.max(value, 0)),
+    });
+  });
+
+  it('of a sum', () => {
+    expectOperation({
+      op: (a: Tensor2D, b: Tensor2D) => addRelu(a, b),
+      shapes: [
+        [4, 5],
+        [4, 5],
+      ],
+      reference: (a, b) => a!.map((value, i) => Math.max(value + b![i]!, 0)),
+    });
+  });
+
+  it('of a sum of a tensor with itself', () => {
+    expectOperation({
+      op: (a: Tensor2D) => addRelu(a, a),
+      shapes: [[4, 5]],
+      reference: (a) => a!.map((value) => Math.max(2 * value, 0)),
+    });
+  });
+});
+
+describe('dense', () => {
+  it('multiplies and adds a bias', () => {
+    const [batch, inputs, width] = [3, 4, 2];
+    expectOperation({
+      op: dense,
+      shapes: [[batch, inputs], [inputs, width], [width]],
+      reference: (x, kernel, bias) =>
+        Float64Array.from({ length: batch * width }, (_, at) => {
+          const [row, column] = [Math.floor(at / width), at % width];
+          let sum = bias![column]!;
+          for (let i = 0; i < inputs; i++) sum += x![row * inputs + i]! * kernel![i * width + column]!;
+          return sum;
+        }),
+    });
+  });
+});
+
+describe('dropout', () => {
+  const seed = (a: number, b: number) => tf.tensor1d([a, b], 'int32');
+  const dropped = (a: number, b: number, layer: number) => [
+    ...dropout(tf.ones([100, 100]), 0.25, seed(a, b), layer).dataSync(),
+  ];
+
+  it('sets the share `rate` to 0 and scales the rest by 1/(1 − rate)', () => {
+    const values = dropped(1, 2, 0);
+    const zeros = values.filter((value) => value === 0).length;
+    // Binomial(10000, 1/4): standard deviation 43.3; five of them.
+    expect(Math.abs(zeros - 2500)).toBeLessThan(217);
+    expect(new Set(values)).toEqual(new Set([0, Math.fround(1 / 0.75)]));
+  });
+
+  it('is a function of seed and layer', () => {
+    const first = dropped(1, 2, 0);
+    expect(dropped(1, 2, 0)).toEqual(first);
+    for (const other of [dropped(1, 3, 0), dropped(2, 2, 0), dropped(1, 2, 1), dropped(2, 1, 0)]) {
+      // Independent masks agree in 0.75² + 0.25² = 62.5 % of the places.
+      const agreeing = other.filter((value, i) => value === first[i]).length;
+      expect(Math.abs(agreeing - 6250)).toBeLessThan(250);
+    }
+  });
+
+  it('masks the gradient as it masks the value', () => {
+    const x = tf.ones([10, 10]);
+    const gradient = tf.grad((x) => tf.sum(dropout(x, 0.25, seed(1, 2), 0)))(x);
+    expectClose(gradient, dropout(x, 0.25, seed(1, 2), 0).dataSync(), 0);
+  });
+
+  it('with rate 0 changes nothing', () => {
+    const x = tf.ones([2, 2]);
+    expect(dropout(x, 0, seed(1, 2), 0)).toBe(x);
+  });
+});
+
+describe('withGradient', () => {
+  it('replaces the gradient of the tfjs calls that made the value', () => {
+    // Twice x, said to have the gradient 5: 7 would mean that both were added.
+    const f = (x: Tensor) => tf.sum(withGradient(tf.mul(x, 2), [x], [], (dy) => [tf.mul(dy, 5)]));
+    expect([
+      ...tf
+        .grad(f)(tf.tensor1d([1, 2]))
+        .dataSync(),
+    ]).toEqual([5, 5]);
+  });
+
+  it('leaves no tensors behind', () => {
+    const x = tf.ones([2, 4, 4, 3]) as Tensor4D;
+    const kernel = tf.ones([3, 3, 3, 2]) as Tensor4D;
+    const before = tf.memory().numTensors;
+    tf.tidy(() => {
+      tf.grads((...given: Tensor[]) => {
+        const [x, kernel] = given as [Tensor4D, Tensor4D];
+        const { y } = batchNormalization(convolution(x, kernel, 1), tf.ones([2]), tf.zeros([2]), 1e-3);
+        return tf.sum(globalAverage(relu(y)));
+      })([x, kernel]);
+    });
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('the tools of these tests', () => {
+  it('finite differences find a known gradient', () => {
+    const x = draws(5, 'x');
+    const found = finiteDifferences((y) => dot(y, y), x);
+    found.forEach((value, i) => {
+      expect(value).toBeCloseTo(2 * x[i]!, 6);
+    });
+  });
+});
