@@ -25,17 +25,18 @@ export async function stage(label, work) {
   const { stderr } = process;
   const moving = stderr.isTTY === true;
   const started = Date.now();
+  const width = stderr.columns || 80;
   let detail = '';
   const draw = () => {
-    const line = `${prefix}${label} ${detail} ${seconds(Date.now() - started)}`;
-    stderr.write(`\r\x1b[2K${line.slice(0, (stderr.columns || 80) - 1)}`);
+    const line = `${prefix}${label} ${detail}${seconds(Date.now() - started)}`;
+    stderr.write(`\r\x1b[2K${line.slice(0, width - 1)}`);
   };
   /** @param {number} done @param {number} [total] */
   const progress = (done, total) => {
-    const rate = megabytes(done / Math.max((Date.now() - started) / 1000, 0.1));
-    detail = total
-      ? `${bar(done / total)} ${megabytes(done)} of ${megabytes(total)}, ${rate}/s`
-      : `${megabytes(done)}, ${rate}/s`;
+    const rate = `${megabytes(done / Math.max((Date.now() - started) / 1000, 0.1))}/s`;
+    const part = total ? Math.min(done / total, 1) : undefined;
+    const share = part === undefined ? megabytes(done) : `${Math.floor(100 * part)} %`;
+    detail = `${part === undefined || width < 100 ? '' : bar(part)}${share}, ${rate}, `;
   };
   if (!moving) stderr.write(`${prefix}${label} ...`);
   const timer = moving ? setInterval(draw, 200) : undefined;
@@ -50,9 +51,9 @@ export async function stage(label, work) {
   }
 }
 
-/** @param {number} fraction */
+/** @param {number} fraction 0 to 1 */
 function bar(fraction) {
-  const width = 20;
-  const full = Math.round(width * Math.min(Math.max(fraction, 0), 1));
-  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}]`;
+  const cells = 20;
+  const full = Math.round(cells * fraction);
+  return `[${'#'.repeat(full)}${'.'.repeat(cells - full)}] `;
 }
