@@ -16,6 +16,7 @@ Work = Callable[[int, Any], Any]
 
 
 def _enter(rank: int, world: int, threads: int, folder: str, work: Work, args: Any) -> None:
+    os.dup2(2, 1)  # gloo greets on stdout, which belongs to the report
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
     # A file is the rendezvous, so that no port has to be chosen.

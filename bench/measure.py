@@ -15,7 +15,7 @@ Summary = dict[str, float]
 
 
 def milliseconds_since_process_start() -> float:
-    """Milliseconds since the kernel started this process (/proc/self/stat, field 22: clock ticks since boot)."""
+    """Milliseconds since the kernel started this process (/proc/self/stat, field 22: ticks since boot)."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1000

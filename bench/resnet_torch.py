@@ -48,7 +48,10 @@ class Bottleneck(nn.Module):
 class ResNet50(nn.Module):
     """ResNet-50 with a 3x3 stem of stride 1 and no pooling after it; uint8 NHWC images in, logits out."""
 
-    def __init__(self, stride_in: StrideIn = "3x3") -> None:
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, stride_in: StrideIn) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
         self.register_buffer("scale", 1 / (torch.tensor(STD).view(1, 3, 1, 1) * 255))
@@ -75,7 +78,10 @@ class ResNet50(nn.Module):
 def build(seed: int, stride_in: StrideIn) -> ResNet50:
     """A network with channels_last weights."""
     torch.manual_seed(seed)
-    model = ResNet50(stride_in).to(memory_format=torch.channels_last)
+    model = ResNet50(stride_in)
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     count = sum(parameter.numel() for parameter in model.parameters())
     if count != PARAMETERS:
         raise RuntimeError(f"this ResNet-50 has {count} parameters, not {PARAMETERS}")

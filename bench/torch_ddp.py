@@ -18,8 +18,8 @@ def work(rank: int, args: argparse.Namespace) -> dict[str, Any]:
     """One rank's report; its steps start together with those of the others."""
     model = resnet_torch.build(seed=1, stride_in=args.stride_in)
     batches = resnet_torch.random_batches(args.batch // args.workers, count=4, seed=2 + rank)
-    # All that makes DDP faster and changes no gradient: they are views of the buckets, the graph never changes,
-    # and running statistics are not broadcast in every forward pass.
+    # All that makes DDP faster and changes no gradient: views of the buckets, a graph that never changes,
+    # and no broadcast of running statistics in every forward pass.
     replica = DistributedDataParallel(
         model,
         broadcast_buffers=False,
