@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'COORDINATOR_LOST'
   | 'DIVERGED'
   | 'CHECKPOINT'
+  | 'RUN_FOLDER'
   | 'INTERRUPTED';
 
 /** An error with a code, and where it helps a `hint`: what the user can do about it. */

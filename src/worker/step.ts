@@ -83,7 +83,7 @@ export async function runStep(
             ? gatherNow(program, exchange, input, k, batch, clock).then((result) => {
                 contrastive = result;
               })
-            : answerWith(program, upstream.rows, k),
+            : answerAgain(program, upstream.rows, k),
       ]);
       await Promise.all([running, served]);
     }
@@ -206,6 +206,12 @@ async function objective(
 async function answerWith(program: StageProgram, upstream: Float32Array, k: number): Promise<void> {
   const size = upstream.length / program.shape.microBatches;
   await program.forwardBackward.put(upstreamPort, upstream.subarray(k * size, (k + 1) * size));
+}
+
+/** The second pass of a micro-batch: its embedding is known, so it is taken out of the way. */
+async function answerAgain(program: StageProgram, upstream: Float32Array, k: number): Promise<void> {
+  await answerWith(program, upstream, k);
+  (await program.forwardBackward.take(embeddingPort)).free();
 }
 
 /** Loss and accuracy of the global batch, from the reduced sums. */

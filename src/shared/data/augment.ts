@@ -1,6 +1,6 @@
 /** Augmentation of one image on the host: a function of seed, epoch and sample id, whoever computes it. */
 import { integerBelow, uniform } from '../random/keyed.js';
-import { imageSide } from './cifar.js';
+import { imageBytes, imageSide } from './cifar.js';
 
 export interface AugmentOptions {
   readonly seed: number;
@@ -18,6 +18,7 @@ export interface Augmentation {
   readonly flip: boolean;
 }
 
+/** The crop and the flip of sample `id` in an epoch. Offsets are uniform, half of the images are flipped. */
 export function augmentation(id: number, { seed, epoch, crop, flip }: AugmentOptions): Augmentation {
   const shift = (axis: string) => (crop === 0 ? 0 : integerBelow(2 * crop + 1, seed, axis, epoch, id) - crop);
   return { dx: shift('crop-x'), dy: shift('crop-y'), flip: flip && uniform(seed, 'flip', epoch, id) < 0.5 };
@@ -25,17 +26,46 @@ export function augmentation(id: number, { seed, epoch, crop, flip }: AugmentOpt
 
 /** Crops, then flips left to right. Both are uint8 [32,32,3]; `out` is written completely. */
 export function augmentInto(image: Uint8Array, out: Uint8Array, id: number, options: AugmentOptions): void {
-  const { dx, dy, flip } = augmentation(id, options);
-  for (let y = 0; y < imageSide; y += 1) {
-    const fromY = y + dy;
-    for (let x = 0; x < imageSide; x += 1) {
-      const fromX = (flip ? imageSide - 1 - x : x) + dx;
-      const inside = fromX >= 0 && fromX < imageSide && fromY >= 0 && fromY < imageSide;
-      const to = (y * imageSide + x) * 3;
-      const from = (fromY * imageSide + fromX) * 3;
-      out[to] = inside ? image[from]! : 0;
-      out[to + 1] = inside ? image[from + 1]! : 0;
-      out[to + 2] = inside ? image[from + 2]! : 0;
+  cropInto(image, out, augmentation(id, options));
+}
+
+/** Image `id` to its place in a batch [n,32,32,3], augmented unless `augment` is null. */
+export function copyImage(
+  image: Uint8Array,
+  id: number,
+  position: number,
+  images: Uint8Array,
+  augment: AugmentOptions | null,
+): void {
+  const out = images.subarray(position * imageBytes, (position + 1) * imageBytes);
+  if (augment === null) out.set(image);
+  else augmentInto(image, out, id, augment);
+}
+
+/** What `augmentInto` does once the offsets are known: out[y][x] = padded image[y + dy][(x or 31 − x) + dx]. */
+export function cropInto(image: Uint8Array, out: Uint8Array, { dx, dy, flip }: Augmentation): void {
+  if (dx !== 0 || dy !== 0) out.fill(0);
+  // The columns and rows of the image that the crop shows.
+  const left = Math.max(0, dx);
+  const right = Math.min(imageSide, imageSide + dx);
+  const top = Math.max(0, dy);
+  const bottom = Math.min(imageSide, imageSide + dy);
+  if (left >= right) return;
+  for (let row = top; row < bottom; row += 1) {
+    const from = row * rowBytes;
+    const to = (row - dy) * rowBytes;
+    if (flip) {
+      for (let column = left; column < right; column += 1) {
+        const source = from + column * 3;
+        const target = to + (imageSide - 1 - (column - dx)) * 3;
+        out[target] = image[source]!;
+        out[target + 1] = image[source + 1]!;
+        out[target + 2] = image[source + 2]!;
+      }
+    } else {
+      out.set(image.subarray(from + left * 3, from + right * 3), to + (left - dx) * 3);
     }
   }
 }
+
+const rowBytes = imageSide * 3;

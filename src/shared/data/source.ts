@@ -1,9 +1,10 @@
 /** Where a worker's samples come from: the packed dataset on its host, or the coordinator. */
 import type { Config } from '../config/schema.js';
-import type { LockstepError } from '../errors.js';
-import { type AugmentOptions, augmentInto } from './augment.js';
+import { LockstepError } from '../errors.js';
+import { type AugmentOptions, copyImage } from './augment.js';
 import { imageBytes, type SplitName } from './cifar.js';
 import type { Dataset } from './dataset.js';
+import { RemoteSource } from './remote-source.js';
 import { resolveDataset } from './resolve.js';
 
 export type Split = SplitName;
@@ -25,7 +26,7 @@ export interface FetchedSamples {
 export type Fetch = (split: Split, ids: readonly number[]) => Promise<FetchedSamples>;
 
 export interface SampleSource {
-  /** Makes these samples available. */
+  /** Makes these samples available. May be called again before it has ended. */
   prepare(split: Split, ids: Int32Array): Promise<void>;
   /** Copies prepared samples to `images` [n,32,32,3] and `labels` [n], augmented unless `augment` is null. */
   fill(
@@ -44,24 +45,37 @@ export async function openSource(
   fetch: Fetch,
   log: (message: string) => void,
 ): Promise<SampleSource> {
+  let dataset: Dataset | undefined;
   try {
-    const dataset = await resolveDataset(data.dataset);
+    dataset = await resolveDataset(data.dataset);
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    log(`samples come from the coordinator: ${error.message}`);
+  }
+  if (dataset !== undefined) {
     if (dataset.digest === identity.digest) return new LocalSource(dataset);
     log(`the copy of '${data.dataset}' on this host is another one: samples come from the coordinator`);
-  } catch (error) {
-    log(`samples come from the coordinator: ${(error as LockstepError).message}`);
   }
   return new RemoteSource(fetch);
 }
 
-/** The samples of these ids, one after the other. */
+/**
+ * The samples of these ids, one after the other.
+ *
+ * @throws LockstepError DATA for an id that the split does not have
+ */
 export function gather(dataset: Dataset, split: Split, ids: readonly number[]): FetchedSamples {
   const from = dataset.split(split);
   const images = new Uint8Array(ids.length * imageBytes);
+  const labels = new Uint8Array(ids.length);
   for (const [i, id] of ids.entries()) {
+    if (!Number.isInteger(id) || id < 0 || id >= from.count) {
+      throw new LockstepError('DATA', `There is no ${split} sample ${id}: ids are 0 to ${from.count - 1}.`);
+    }
     images.set(from.images.subarray(id * imageBytes, (id + 1) * imageBytes), i * imageBytes);
+    labels[i] = from.labels[id]!;
   }
-  return { images, labels: Uint8Array.from(ids, (id) => from.labels[id]!) };
+  return { images, labels };
 }
 
 export class LocalSource implements SampleSource {
@@ -84,57 +98,4 @@ export class LocalSource implements SampleSource {
       labels[i] = from.labels[id]!;
     }
   }
-}
-
-/** Keeps what it fetched, so that every sample travels once. */
-export class RemoteSource implements SampleSource {
-  readonly #held = { train: new Map<number, Sample>(), test: new Map<number, Sample>() };
-
-  constructor(private readonly fetch: Fetch) {}
-
-  async prepare(split: Split, ids: Int32Array): Promise<void> {
-    const held = this.#held[split];
-    const missing = [...new Set(ids)].filter((id) => !held.has(id));
-    for (let at = 0; at < missing.length; at += chunk) {
-      const asked = missing.slice(at, at + chunk);
-      const { images, labels } = await this.fetch(split, asked);
-      for (const [i, id] of asked.entries()) {
-        held.set(id, { image: images.slice(i * imageBytes, (i + 1) * imageBytes), label: labels[i]! });
-      }
-    }
-  }
-
-  fill(
-    split: Split,
-    ids: Int32Array,
-    images: Uint8Array,
-    labels: Int32Array,
-    augment: AugmentOptions | null,
-  ): void {
-    for (const [i, id] of ids.entries()) {
-      const { image, label } = this.#held[split].get(id)!;
-      copyImage(image, id, i, images, augment);
-      labels[i] = label;
-    }
-  }
-}
-
-interface Sample {
-  readonly image: Uint8Array;
-  readonly label: number;
-}
-
-/** Samples of one request: about 3 MB. */
-const chunk = 1024;
-
-function copyImage(
-  image: Uint8Array,
-  id: number,
-  position: number,
-  images: Uint8Array,
-  augment: AugmentOptions | null,
-): void {
-  const out = images.subarray(position * imageBytes, (position + 1) * imageBytes);
-  if (augment === null) out.set(image);
-  else augmentInto(image, out, id, augment);
 }

@@ -178,8 +178,12 @@ export class Trace {
       { component_types: { kind: 'types', value: [tfType[dtype]] } },
       { device: '/device:CPU:0' },
     ).outputs[0]!;
-    // A queue does not tell its elements' shape to shape inference; tfjs needs it.
-    return this.#wrap({ ...dequeued, shape });
+    // A queue does not tell its elements' shape to shape inference; whatever follows needs it.
+    const shaped = this.#add('EnsureShape', [dequeued], {
+      T: { kind: 'type', value: tfType[dtype] },
+      shape: { kind: 'shape', value: shape },
+    });
+    return this.#wrap(shaped.outputs[0]!);
   }
 
   /** Whatever `build` records runs after all effects recorded so far. */
