@@ -27,7 +27,9 @@ const FAILED = 2;
 
 const argv = yargs(hideBin(process.argv))
   .scriptName('bench/compare.mjs')
-  .usage('$0 [options]\n\nExits with 1 when a target is missed, with 2 when a run failed.')
+  .usage(
+    '$0 [options]\n\nExits with 1 when a target is missed, with 2 when one is not measured or a run failed.',
+  )
   .option('sections', {
     type: 'string',
     array: true,
@@ -143,7 +145,8 @@ async function main() {
   const verdicts = Object.values(results).flatMap(({ judgements }) =>
     judgements.map(({ verdict }) => verdict),
   );
-  if (Object.values(runs).some(({ failures }) => failures.length > 0)) return FAILED;
+  const failed = Object.values(runs).some(({ failures }) => failures.length > 0);
+  if (failed || verdicts.includes('not measured')) return FAILED;
   return verdicts.includes('missed') ? MISSED : 0;
 }
 

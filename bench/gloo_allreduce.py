@@ -55,7 +55,7 @@ def main() -> None:
         "--bucket-mb", type=float, default=25, help="size of a bucket in 2^20 bytes (default 25, as in DDP)"
     )
     parser.add_argument("--repeats", type=int, default=20, help="timed repeats (default 20)")
-    parser.add_argument("--warmup", type=int, default=3, help="repeats before those (default 3)")
+    parser.add_argument("--warmup", type=int, default=5, help="repeats before those (default 5)")
     args = parser.parse_args()
 
     ranks = gloo_group.run(work, args, args.workers, threads=1)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Precision = Literal["float32", "bfloat16"]
-StrideIn = Literal["1x1", "3x3"]
 
 PARAMETERS = 23_520_842
 CLASSES = 10
@@ -22,12 +21,11 @@ STD = (0.2470, 0.2435, 0.2616)
 class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 convolutions with a shortcut; the output has four times `width` channels."""
 
-    def __init__(self, channels: int, width: int, stride: int, stride_in: StrideIn) -> None:
+    def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        outer, inner = (stride, 1) if stride_in == "1x1" else (1, stride)
-        self.conv1 = nn.Conv2d(channels, width, 1, stride=outer, bias=False)
+        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride=inner, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.norm3 = nn.BatchNorm2d(4 * width)
@@ -51,7 +49,7 @@ class ResNet50(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, stride_in: StrideIn) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
         self.register_buffer("scale", 1 / (torch.tensor(STD).view(1, 3, 1, 1) * 255))
@@ -63,7 +61,7 @@ class ResNet50(nn.Module):
         for width, count, first_stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
             for index in range(count):
                 stride = first_stride if index == 0 else 1
-                blocks.append(Bottleneck(channels, width, stride, stride_in))
+                blocks.append(Bottleneck(channels, width, stride))
                 channels = 4 * width
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(channels, CLASSES)
@@ -75,10 +73,10 @@ class ResNet50(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-def build(seed: int, stride_in: StrideIn) -> ResNet50:
+def build(seed: int) -> ResNet50:
     """A network with channels_last weights."""
     torch.manual_seed(seed)
-    model = ResNet50(stride_in)
+    model = ResNet50()
     for parameter in model.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

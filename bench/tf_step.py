@@ -27,8 +27,7 @@ WEIGHT_DECAY = 5e-4
 class ResNet50:
     """ResNet-50 with a 3x3 stem of stride 1 and no pooling after it, in bare TensorFlow ops."""
 
-    def __init__(self, stride_in: str, compute: tf.DType) -> None:
-        self.stride_in = stride_in
+    def __init__(self, compute: tf.DType) -> None:
         self.compute = compute
         self.trainable: list[tf.Variable] = []
         self.statistics: list[tf.Variable] = []
@@ -79,9 +78,8 @@ class ResNet50:
         x = (tf.cast(images, tf.float32) - 255 * np.asarray(MEAN, np.float32)) * scale
         x = tf.nn.relu(self._apply(tf.cast(x, self.compute), self.stem))
         for stride, (first, second, third), shortcut in self.blocks:
-            outer, inner = (stride, 1) if self.stride_in == "1x1" else (1, stride)
-            y = tf.nn.relu(self._apply(x, first, outer))
-            y = tf.nn.relu(self._apply(y, second, inner))
+            y = tf.nn.relu(self._apply(x, first))
+            y = tf.nn.relu(self._apply(y, second, stride))
             y = self._apply(y, third)
             x = tf.nn.relu(y + (x if shortcut is None else self._apply(x, shortcut, stride)))
         pooled = tf.cast(tf.reduce_mean(x, [1, 2]), tf.float32)
@@ -126,9 +124,6 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=8, help="timed steps (default 8)")
     parser.add_argument("--warmup", type=int, default=3, help="steps before those (default 3)")
-    parser.add_argument(
-        "--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides"
-    )
     parser.add_argument("--jit", action="store_true", help="compile with XLA")
     args = parser.parse_args()
 
@@ -138,7 +133,7 @@ def main() -> None:
     if args.precision == "bfloat16" and not by_cast:
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
 
-    model = ResNet50(args.stride_in, tf.bfloat16 if by_cast else tf.float32)
+    model = ResNet50(tf.bfloat16 if by_cast else tf.float32)
     count = sum(int(np.prod(weight.shape)) for weight in model.trainable)
     if count != PARAMETERS:
         raise RuntimeError(f"this ResNet-50 has {count} parameters, not {PARAMETERS}")

@@ -16,7 +16,7 @@ import resnet_torch
 
 def work(rank: int, args: argparse.Namespace) -> dict[str, Any]:
     """One rank's report; its steps start together with those of the others."""
-    model = resnet_torch.build(seed=1, stride_in=args.stride_in)
+    model = resnet_torch.build(seed=1)
     batches = resnet_torch.random_batches(args.batch // args.workers, count=4, seed=2 + rank)
     # All that makes DDP faster and changes no gradient: views of the buckets, a graph that never changes,
     # and no broadcast of running statistics in every forward pass.
@@ -48,9 +48,6 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=8, help="timed steps (default 8)")
     parser.add_argument("--warmup", type=int, default=3, help="steps before those (default 3)")
-    parser.add_argument(
-        "--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides"
-    )
     args = parser.parse_args()
     if args.batch % args.workers:
         parser.error(f"--batch {args.batch} cannot be split evenly over {args.workers} workers")

@@ -20,16 +20,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="timed steps (default 8)")
     parser.add_argument("--warmup", type=int, default=3, help="steps before those (default 3)")
     parser.add_argument(
-        "--stride-in", choices=("1x1", "3x3"), default="3x3", help="which convolution of a block strides"
-    )
-    parser.add_argument(
         "--compile", action="store_true", help="torch.compile the network (needs g++; slow first step)"
     )
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
     torch.set_num_interop_threads(1)
-    model = resnet_torch.build(seed=1, stride_in=args.stride_in)
+    model = resnet_torch.build(seed=1)
     sgd = resnet_torch.optimiser(model)
     batches = resnet_torch.random_batches(args.batch, count=4, seed=2)
     network = torch.compile(model) if args.compile else model
