@@ -42,7 +42,10 @@ export interface Scope {
   readonly dropoutSeed?: Tensor;
   parameter(name: string): Tensor;
   statistic(name: string): Tensor;
-  /** Called in training, once for each statistic, with what the batch gives; variances have Bessel's correction. */
+  /**
+   * Called in training, once for each statistic, with what the batch gives; variances have Bessel's correction. Under
+   * tfjs's gradient functions a scope must tf.keep the tensor: they dispose of all but their results.
+   */
   observe(name: string, batchStatistic: Tensor): void;
 }
 
