@@ -5,7 +5,7 @@ import { configReference } from './reference.js';
 
 const path = new URL('../../../docs/config.md', import.meta.url).pathname;
 const begin =
-  '<!-- reference: written from src/shared/config/schema.ts by `npx vitest run -u src/shared/config` -->';
+  '<!-- reference: written from src/shared/config/schema.ts by `npx vitest run src/shared/config --update` -->';
 const end = '<!-- end of reference -->';
 
 test('docs/config.md holds every key of the schema with its type, default, unit and meaning', async () => {

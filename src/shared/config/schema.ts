@@ -23,7 +23,7 @@ const data = z.strictObject({
     .string()
     .min(1)
     .describe(
-      '`sample`: the CIFAR-10 subset in the repository; `cifar10`: all of it, after `lockstep data import`; or the path of a folder with the official binary files.',
+      '`sample`: the CIFAR-10 subset in the repository; `cifar10`: all of it, after `lockstep data import`; or a folder that `lockstep data import SOURCE --to DIR` made.',
     ),
   augment: z
     .strictObject({
@@ -44,7 +44,7 @@ const data = z.strictObject({
       test: count.optional().meta({ unit: 'images' }).describe('Evaluate on the first so many images only.'),
     })
     .prefault({})
-    .describe('Use a part of the data.'),
+    .describe('Use a part of the data; more than there is is an error.'),
 });
 
 const model = z.strictObject({
@@ -218,7 +218,7 @@ const evaluate = z.strictObject({
     .default(1)
     .meta({ unit: 'epochs' })
     .describe(
-      'How often to evaluate on the test images, counted within a stage; the end of a stage is always evaluated.',
+      'How often a softmax stage evaluates on the test images, besides at its end. Contrastive stages have no classifier to evaluate.',
     ),
   batchSize: count
     .max(65_536)

@@ -26,6 +26,18 @@ test('small tensors share buckets, large ones have their own, in order of comple
   ]);
 });
 
+test('a shared bucket that was full before a large tensor came is indexed before it', () => {
+  const tensors = [
+    { name: 'a', size: 40 },
+    { name: 'large', size: 90 },
+    { name: 'b', size: 40 },
+    { name: 'c', size: 40 },
+    { name: 'larger', size: 200 },
+  ];
+  const names = planBuckets(tensors, options).map(({ entries }) => entries.map(({ name }) => name).join('+'));
+  expect(names).toEqual(['large', 'a+b', 'c', 'larger']);
+});
+
 test('the first shared bucket may be smaller', () => {
   const tensors = Array.from({ length: 6 }, (_, i) => ({ name: `t${i}`, size: 40 }));
   const sizes = planBuckets(tensors, { ...options, firstBucketBytes: 160 }).map(({ size }) => size);
