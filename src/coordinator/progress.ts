@@ -1,102 +1,125 @@
-/** How far a run is: one line that is rewritten on a terminal, plain lines elsewhere. On stderr: stdout has results. */
+/**
+ * How far a run is: one line that is rewritten on a terminal, plain lines elsewhere. On stderr: stdout has results.
+ * Our own, because progress libraries draw bars but leave out the plain lines, which is what batch jobs see.
+ */
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
-import type { EvaluationRecord, StepRecord } from './training.js';
+import type { EvalEvent, StepEvent } from './metrics.js';
+import { Pace } from './pace.js';
+import { duration, figures, fitting, percent } from './progress-text.js';
 
 export interface Progress {
   begin(name: string, timeline: Timeline): void;
   stage(stage: TimelineStage): void;
-  step(record: StepRecord, position: Position): void;
-  evaluation(record: EvaluationRecord): void;
+  step(event: StepEvent, position: Position): void;
+  evaluation(event: EvalEvent): void;
+  /** A line to keep: a worker joined, a checkpoint was written, a warning. */
+  note(text: string): void;
+  /** Leaves the terminal at the start of a line. Call it on errors too. */
   end(): void;
 }
 
 /** What the progress is written to. */
 export interface ProgressStream {
   readonly isTTY?: boolean;
+  /** Width in characters. */
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** Plain lines come at most this often, apart from the ends of epochs. */
-const plainMs = 5000;
+/** A terminal's line is rewritten at most this often. */
+const redrawMs = 100;
 const barWidth = 20;
+/** Narrower terminals get no bar: the words say more. */
+const widthForBar = 60;
+/** Back to the first column and erase the line. */
+const clearLine = '\r\x1b[2K';
 
 export class LineProgress implements Progress {
+  readonly #live: boolean;
+  readonly #colors: boolean;
+  #pace = new Pace();
   #totalSteps = 0;
   #began = 0;
-  #lastPlain = Number.NEGATIVE_INFINITY;
-  #open = false;
+  #shownAt = Number.NEGATIVE_INFINITY;
+  /** The line that stands on the terminal and waits for the next one. */
+  #standing = '';
 
+  /** @param now milliseconds that only grow */
   constructor(
     private readonly stream: ProgressStream,
     private readonly now: () => number = () => performance.now(),
-  ) {}
+    env: NodeJS.ProcessEnv = process.env,
+  ) {
+    this.#live = stream.isTTY === true && env.TERM !== 'dumb';
+    this.#colors = !env.NO_COLOR;
+  }
 
   begin(name: string, timeline: Timeline): void {
     this.#totalSteps = timeline.totalSteps;
     this.#began = this.now();
-    this.#line(`${name}: ${timeline.totalSteps} steps of ${timeline.globalBatch} images`);
+    this.note(`${name}: ${timeline.totalSteps} steps of ${timeline.globalBatch} images`);
   }
 
-  stage({ config, epochs }: TimelineStage): void {
-    this.#line(`stage ${config.name}: ${config.objective}, ${epochs} epochs`);
+  stage({ config, epochs, stepsPerEpoch }: TimelineStage): void {
+    this.#pace = new Pace();
+    const length = `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} of ${stepsPerEpoch} steps`;
+    this.note(`stage ${config.name}: ${config.objective}, ${length}`);
   }
 
-  step(record: StepRecord, position: Position): void {
-    const text = this.#describe(record, position);
-    if (this.stream.isTTY) {
-      this.stream.write(`\r\x1b[K${text.slice(0, (this.stream.columns ?? 80) - 1)}`);
-      this.#open = true;
-      return;
-    }
-    if (!position.lastOfEpoch && this.now() - this.#lastPlain < plainMs) return;
-    this.#lastPlain = this.now();
-    this.#line(text);
+  step(event: StepEvent, position: Position): void {
+    const now = this.now();
+    this.#pace.add(event.step, now);
+    const due = now - this.#shownAt >= (this.#live ? redrawMs : this.#plainMs);
+    if (!due && !position.lastOfEpoch) return;
+    this.#shownAt = now;
+    const parts = this.#describe(event, position);
+    if (this.#live) this.#draw(event.step / this.#totalSteps, parts);
+    else this.note(parts.join('  '));
   }
 
-  evaluation({ stage, epoch, loss, accuracy }: EvaluationRecord): void {
-    this.#line(`${stage} epoch ${epoch + 1}: test loss ${loss.toFixed(4)}, accuracy ${percent(accuracy)}`);
+  evaluation({ stage, epoch, loss, accuracy }: EvalEvent): void {
+    this.note(`${stage} epoch ${epoch}: test loss ${figures(loss)}, accuracy ${percent(accuracy)}`);
+  }
+
+  note(text: string): void {
+    this.stream.write(this.#live ? `${clearLine}${text}\n${this.#standing}` : `${text}\n`);
   }
 
   end(): void {
-    if (this.#open) this.stream.write('\n');
-    this.#open = false;
+    if (this.#standing !== '') this.stream.write('\n');
+    this.#standing = '';
   }
 
-  #describe(record: StepRecord, { stage, epoch, stepInEpoch }: Position): string {
-    const done = (record.step + 1) / this.#totalSteps;
-    const left = ((this.now() - this.#began) / done) * (1 - done);
-    const filled = Math.round(done * barWidth);
-    const bar = this.stream.isTTY ? [`${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`] : [];
+  /** The most telling first: a narrow terminal shows as many as fit. */
+  #describe(event: StepEvent, { stage, stepInEpoch }: Position): string[] {
+    const left = this.#pace.secondsFor(this.#totalSteps - event.step);
     return [
-      ...bar,
-      `${record.stage} ${epoch + 1}/${stage.epochs}`,
+      `${event.stage} ${event.epoch}/${stage.epochs}`,
       `step ${stepInEpoch + 1}/${stage.stepsPerEpoch}`,
-      `loss ${record.loss.toFixed(4)}`,
-      ...(record.accuracy === null ? [] : [`acc ${percent(record.accuracy)}`]),
-      `${record.imagesPerSec.toFixed(0)} images/s`,
-      `ETA ${duration(left)}`,
-    ].join('  ');
+      `loss ${figures(event.loss)}`,
+      ...(event.accuracy === undefined ? [] : [`acc ${percent(event.accuracy)}`]),
+      `${figures(event.imagesPerSec)} images/s`,
+      // Later stages are taken to go at this one's pace.
+      ...(left === undefined ? [] : [`ETA ${duration(left)}`]),
+    ];
   }
 
-  #line(text: string): void {
-    this.end();
-    this.stream.write(`${text}\n`);
+  #draw(done: number, parts: readonly string[]): void {
+    // One column stays free: a full line would wrap.
+    const width = (this.stream.columns || 80) - 1;
+    const bar = width < widthForBar ? '' : `${this.#bar(done)}  `;
+    this.#standing = bar + fitting(parts, bar === '' ? width : width - barWidth - 2);
+    this.stream.write(clearLine + this.#standing);
   }
-}
 
-function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(2)} %`;
-}
+  #bar(done: number): string {
+    const filled = Math.round(done * barWidth);
+    const full = '█'.repeat(filled);
+    return (this.#colors ? `\x1b[32m${full}\x1b[39m` : full) + '░'.repeat(barWidth - filled);
+  }
 
-function duration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes}:${pad(seconds % 60)}`
-    : `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(seconds % 60)}`;
-}
-
-function pad(n: number): string {
-  return String(n).padStart(2, '0');
+  /** Plain lines: every five seconds at first, every minute in a run of hours, whose log is to stay readable. */
+  get #plainMs(): number {
+    return Math.min(60_000, Math.max(5000, (this.now() - this.#began) / 20));
+  }
 }

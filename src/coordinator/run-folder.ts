@@ -75,7 +75,7 @@ export async function createRunFolder(
     const record: RunRecord = { format: 1, ...run, resumed: [] };
     // 'wx': of two runs that start in the same folder at once, one fails here.
     await writeFile(join(path, 'run.json'), `${JSON.stringify(record, null, 2)}\n`, { flag: 'wx' });
-    await mkdir(folder.logs);
+    await mkdir(folder.logs, { recursive: true });
     await syncFolder(path);
     return folder;
   } catch (cause) {

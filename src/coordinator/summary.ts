@@ -8,14 +8,16 @@ import { LockstepError } from '../shared/errors.js';
 const result = z.number().nullable();
 
 export const summarySchema = z.strictObject({
-  stages: z.array(
-    z.strictObject({
-      name: z.string(),
-      objective: z.string(),
-      epochs: z.number().nonnegative(),
-      loss: result,
-      accuracy: result,
-    }),
+  stages: z.readonly(
+    z.array(
+      z.strictObject({
+        name: z.string(),
+        objective: z.string(),
+        epochs: z.number().nonnegative(),
+        loss: result,
+        accuracy: result,
+      }),
+    ),
   ),
   /** Of the last stage that classifies, on the test images, 0 to 1. */
   accuracy: result,
