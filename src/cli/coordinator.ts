@@ -4,7 +4,7 @@ import { LineProgress } from '../coordinator/progress.js';
 import { train } from '../coordinator/train.js';
 import { loadConfig } from '../shared/config/load.js';
 import { print, runCommand } from './output.js';
-import { defaultRunFolder, resultTable } from './results.js';
+import { resultTable } from './results.js';
 import { configArguments, wholeWorkers } from './train.js';
 
 interface CoordinatorArguments {
@@ -29,16 +29,15 @@ export const coordinatorCommand: CommandModule<object, CoordinatorArguments> = {
   handler: ({ config: path, workers, bind, out, set, json }) =>
     runCommand(json, async () => {
       const config = await loadConfig(path, { set });
-      const folder = out ?? defaultRunFolder(config.name);
-      const summary = await train({
+      const { summary, run } = await train({
         config,
         workers: wholeWorkers(workers),
         launch: 'remote',
         bind,
-        out: folder,
+        out,
         progress: new LineProgress(process.stderr),
       });
-      if (json) print({ ...summary, run: folder });
-      else process.stdout.write(resultTable([{ name: config.name, run: folder, summary }]));
+      if (json) print({ ...summary, run });
+      else process.stdout.write(resultTable([{ name: config.name, run, summary }]));
     }),
 };

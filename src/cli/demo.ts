@@ -6,7 +6,7 @@ import { train } from '../coordinator/train.js';
 import { loadConfig } from '../shared/config/load.js';
 import { packageRoot } from '../shared/package-root.js';
 import { print, runCommand } from './output.js';
-import { defaultRunFolder, type NamedResult, resultTable } from './results.js';
+import { type NamedResult, resultTable } from './results.js';
 
 interface DemoArguments {
   readonly workers: number;
@@ -26,14 +26,13 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
       const results: NamedResult[] = [];
       for (const file of ['demo-traditional.yaml', 'demo-contrastive.yaml']) {
         const config = await loadConfig(join(packageRoot, 'configs', file));
-        const run = defaultRunFolder(config.name);
         const progress = new LineProgress(process.stderr);
-        const summary = await train({
+        const { summary, run } = await train({
           config,
           workers,
           launch: 'local',
           bind: 'tcp://127.0.0.1:*',
-          out: run,
+          out: undefined,
           progress,
         });
         results.push({ name: config.name, run, summary });

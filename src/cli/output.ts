@@ -1,46 +1,102 @@
 /** How commands end: results on stdout, one clear line for what went wrong on stderr, and the exit code. */
-import type { Argv } from 'yargs';
+import { Console } from 'node:console';
 import { LockstepError } from '../shared/errors.js';
 
-/** One JSON document on stdout. */
-export function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+/** 0 done, 1 failed, 2 called wrongly. */
+export type ExitCode = 0 | 1 | 2;
+
+/** Where a command speaks; a test gives streams of its own. */
+export interface CommandStreams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  readonly env: NodeJS.ProcessEnv;
 }
 
-/** Runs a command; an error becomes one line and exit code 1, or 2 for wrong usage. */
+/** One JSON document on stdout. NaN and infinity, which JSON lacks, become null. */
+export function print(value: unknown, stdout: NodeJS.WritableStream = process.stdout): void {
+  stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Runs a command and ends the process: sockets and native threads may keep the event loop alive, but it is over. */
 export async function runCommand(json: boolean, command: () => Promise<void>): Promise<void> {
+  process.exit(await exitCodeOf(json, command));
+}
+
+/**
+ * Runs a command; an error becomes one line on stderr and, with `json`, the document `{error: {code, message, hint}}`.
+ * With `json` stdout belongs to the one document: what libraries print through `console` goes to stderr.
+ */
+export async function exitCodeOf(
+  json: boolean,
+  command: () => Promise<void>,
+  streams: CommandStreams = process,
+): Promise<ExitCode> {
+  survivesClosedPipe(streams.stdout);
+  const { console } = globalThis;
+  if (json) globalThis.console = new Console(streams.stderr, streams.stderr);
   try {
     await command();
+    return 0;
   } catch (error) {
-    report(error, json);
+    return report(error, json, streams);
+  } finally {
+    globalThis.console = console;
   }
-  // Sockets and native threads may keep the event loop alive; the command is over.
-  process.exit();
 }
 
-function report(error: unknown, json: boolean): void {
-  const known = error instanceof LockstepError;
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`lockstep: error: ${oneLine(known ? error.line : message)}\n`);
-  if (process.env.LOCKSTEP_DEBUG !== undefined && error instanceof Error)
-    process.stderr.write(`${error.stack}\n`);
-  if (json) {
-    const { code, hint } = known
-      ? { code: error.code, hint: error.details.hint }
-      : { code: 'UNKNOWN', hint: undefined };
-    print({ error: { code, message, hint } });
-  }
-  process.exitCode = known && error.code === 'USAGE' ? 2 : 1;
+/** What yargs calls when the command line is wrong, or when reading it has thrown `error`. */
+export function reportUsage(message: string | null | undefined, error?: Error): void {
+  const usage = error ?? new LockstepError('USAGE', `${message}`, { hint: 'See: lockstep --help' });
+  process.exit(report(usage, wantsJson(process.argv.slice(2)), process));
 }
 
-/** What yargs calls when the command line is wrong. */
-export function reportUsage(message: string, error: Error | undefined, yargs: Argv): void {
-  if (error !== undefined && message === undefined) throw error;
-  process.stderr.write(`lockstep: error: ${oneLine(message)} See: lockstep --help\n`);
-  void yargs;
-  process.exit(2);
+/** True if the arguments ask for JSON. For errors in the arguments themselves: those aren't parsed. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv
+    .slice(0, end < 0 ? argv.length : end)
+    .some((argument) => argument === '--json' || argument === '--json=true');
+}
+
+function report(error: unknown, json: boolean, { stdout, stderr, env }: CommandStreams): ExitCode {
+  if (env.LOCKSTEP_DEBUG && error instanceof Error) stderr.write(`${withCauses(error)}\n`);
+  const { code, message, hint } = describe(error);
+  stderr.write(`lockstep: error: ${oneLine(hint === undefined ? message : `${message} ${hint}`)}\n`);
+  if (json) print({ error: { code, message, hint } }, stdout);
+  return code === 'USAGE' ? 2 : 1;
+}
+
+interface Description {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+function describe(error: unknown): Description {
+  if (error instanceof LockstepError) {
+    return { code: error.code, message: error.message, hint: error.details.hint };
+  }
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return {
+    code: 'UNKNOWN',
+    message: `unexpected ${what}.`,
+    hint: 'Run again with LOCKSTEP_DEBUG=1 to see where.',
+  };
+}
+
+/** An error's stack, and those of everything that caused it. */
+function withCauses(error: Error): string {
+  const own = error.stack ?? String(error);
+  return error.cause instanceof Error ? `${own}\ncaused by ${withCauses(error.cause)}` : own;
+}
+
+/** `lockstep … | head` closes stdout early: that ends the output, not the run. */
+function survivesClosedPipe(stream: NodeJS.WritableStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ');
+  return text.trim().replace(/\s*\n\s*/g, ' ');
 }

@@ -1,19 +1,10 @@
-/** The table that ends a run, and where runs go by default. */
-import { join } from 'node:path';
-import type { Summary } from '../coordinator/train.js';
+/** The table that ends a run. */
+import type { Summary } from '../coordinator/summary.js';
 
 export interface NamedResult {
   readonly name: string;
   readonly run: string;
   readonly summary: Summary;
-}
-
-/** runs/NAME-YYYYMMDD-HHMMSS, in local time. */
-export function defaultRunFolder(name: string, now: Date = new Date()): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
-  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
-  return join('runs', `${name}-${day}-${time}`);
 }
 
 /** One row a stage; below, where the runs are. */
@@ -25,7 +16,7 @@ export function resultTable(results: readonly NamedResult[]): string {
       stage.name,
       stage.objective,
       String(stage.epochs),
-      stage.loss.toFixed(4),
+      stage.loss === null ? '–' : stage.loss.toFixed(4),
       stage.accuracy === null ? '–' : `${(100 * stage.accuracy).toFixed(2)} %`,
       i === summary.stages.length - 1 ? summary.seconds.toFixed(0) : '',
     ]),

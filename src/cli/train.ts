@@ -5,7 +5,7 @@ import { train } from '../coordinator/train.js';
 import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import { print, runCommand } from './output.js';
-import { defaultRunFolder, resultTable } from './results.js';
+import { resultTable } from './results.js';
 
 interface TrainArguments {
   readonly config: string;
@@ -32,18 +32,17 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
   handler: ({ config: path, workers, out, set, json }) =>
     runCommand(json, async () => {
       const config = await loadConfig(path, { set });
-      const folder = out ?? defaultRunFolder(config.name);
       const progress = new LineProgress(process.stderr);
-      const summary = await train({
+      const { summary, run } = await train({
         config,
         workers: wholeWorkers(workers),
         launch: 'local',
         bind: 'tcp://127.0.0.1:*',
-        out: folder,
+        out,
         progress,
       });
-      if (json) print({ ...summary, run: folder });
-      else process.stdout.write(resultTable([{ name: config.name, run: folder, summary }]));
+      if (json) print({ ...summary, run });
+      else process.stdout.write(resultTable([{ name: config.name, run, summary }]));
     }),
 };
 

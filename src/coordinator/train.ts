@@ -1,6 +1,4 @@
 /** `lockstep train`: a config becomes a run folder. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { pruneCheckpoints } from '../shared/checkpoint/checkpoint.js';
 import { configDigest } from '../shared/config/digest.js';
 import type { Config } from '../shared/config/schema.js';
@@ -8,34 +6,46 @@ import { readInstallation } from '../shared/engine/installation.js';
 import { LockstepError } from '../shared/errors.js';
 import type { Position, TimelineStage } from '../shared/plan/timeline.js';
 import { version } from '../shared/version.js';
+import { openLog } from './log.js';
+import { type EvalEvent, MetricsWriter, type StepEvent } from './metrics.js';
 import type { Progress } from './progress.js';
 import { firstGeneration, type GroupOptions, withWorkers } from './run.js';
+import { createRunFolder } from './run-folder.js';
 import { saveCheckpoint } from './saving.js';
-import { type EvaluationRecord, type StageSummary, type StepRecord, Training } from './training.js';
+import { type Summary, writeSummary } from './summary.js';
+import { Training } from './training.js';
 import type { WorkerGroup } from './worker-group.js';
 
 export interface TrainOptions extends Pick<GroupOptions, 'config' | 'workers' | 'launch' | 'bind'> {
-  /** The run folder; made, and refused if something is in it. */
-  readonly out: string;
+  /** The run folder; refused if something is in it. Without it one under runs/. */
+  readonly out: string | undefined;
   readonly progress: Progress;
 }
 
-/** What summary.json says. */
-export interface Summary {
-  readonly stages: readonly StageSummary[];
-  /** Of the last stage. */
-  readonly accuracy: number | null;
-  readonly seconds: number;
-  readonly weightsDigest: string;
+/** A finished run. */
+export interface Trained {
+  readonly summary: Summary;
+  /** Its folder. */
+  readonly run: string;
 }
 
 /** @throws LockstepError; the run folder then holds everything up to the failure. */
-export async function train(options: TrainOptions): Promise<Summary> {
+export async function train(options: TrainOptions): Promise<Trained> {
   const began = performance.now();
-  const folder = new RunFolder(options.out);
   const { config, progress } = options;
-  folder.describe(config, options.workers);
-  const log = (message: string) => folder.log(message);
+  const folder = await createRunFolder(options.out, {
+    name: config.name,
+    config,
+    configDigest: configDigest(config),
+    seed: config.seed,
+    startedAt: new Date().toISOString(),
+    commandLine: process.argv.slice(2),
+    topology: { workers: options.workers, launch: options.launch, threads: config.threads },
+    versions: { lockstep: version, node: process.version, tensorflow: readInstallation().version },
+  });
+  const logger = openLog(folder.path, 'coordinator');
+  const log = (message: string) => logger.info(message);
+  const metrics = new MetricsWriter(folder.metrics);
   try {
     const summary = await withWorkers({ ...options, logs: folder.logs, log }, async (ready) => {
       progress.begin(config.name, ready.timeline);
@@ -49,42 +59,45 @@ export async function train(options: TrainOptions): Promise<Summary> {
             log(`stage '${stage.config.name}' begins`);
             progress.stage(stage);
           },
-          step: (record: StepRecord, position: Position) => {
-            folder.metric({ type: 'step', ...record });
-            progress.step(record, position);
+          step: (event: StepEvent, position: Position) => {
+            metrics.append(event);
+            progress.step(event, position);
           },
-          evaluation: (record: EvaluationRecord) => {
-            folder.metric({ type: 'eval', ...record });
-            progress.evaluation(record);
+          evaluation: (event: EvalEvent) => {
+            metrics.append(event);
+            progress.evaluation(event);
           },
           checkpoint: async (position: Position, step: number) => {
-            weightsDigest = await save(ready.group, folder, config, position, step);
+            weightsDigest = await save(ready.group, folder.path, config, position, step);
+            log(`checkpoint after step ${step}: weights ${weightsDigest}`);
           },
         },
       }).run();
-      const accuracy = stages.at(-1)?.accuracy ?? null;
+      const accuracy = stages.findLast(({ objective }) => objective === 'softmax')?.accuracy ?? null;
       return { stages, accuracy, seconds: (performance.now() - began) / 1000, weightsDigest };
     });
-    folder.summarize(summary);
-    return summary;
+    await writeSummary(folder.summary, summary);
+    return { summary, run: folder.path };
   } catch (error) {
-    log(`ended by: ${error instanceof Error ? error.message : String(error)}`);
+    logger.error(error instanceof LockstepError ? error.line : String(error));
     throw error;
   } finally {
     progress.end();
+    metrics.close();
+    logger.close();
   }
 }
 
 async function save(
   group: WorkerGroup,
-  folder: RunFolder,
+  runFolder: string,
   config: Config,
   position: Position,
   step: number,
 ): Promise<string> {
   const digest = await saveCheckpoint(
     group,
-    folder.path,
+    runFolder,
     {
       step,
       epoch: position.epoch + 1,
@@ -95,53 +108,6 @@ async function save(
     },
     config.deadlines.checkpointSeconds * 1000,
   );
-  folder.log(`checkpoint after step ${step}: weights ${digest}`);
-  await pruneCheckpoints(folder.path, config.checkpoint.keep);
+  await pruneCheckpoints(runFolder, config.checkpoint.keep);
   return digest;
-}
-
-/** The folder of one run; see docs/design.md for what is in it. */
-class RunFolder {
-  readonly path: string;
-  readonly logs: string;
-
-  constructor(out: string) {
-    this.path = resolve(out);
-    this.logs = join(this.path, 'logs');
-    if (existsSync(this.path) && readdirSync(this.path).length > 0) {
-      throw new LockstepError('USAGE', `The run folder ${this.path} is not empty.`, {
-        hint: 'Give another one with --out.',
-      });
-    }
-    mkdirSync(this.logs, { recursive: true });
-  }
-
-  describe(config: Config, workers: number): void {
-    const run = {
-      name: config.name,
-      started: new Date().toISOString(),
-      command: process.argv.slice(2),
-      versions: { lockstep: version, node: process.version, tensorflow: readInstallation().version },
-      seed: config.seed,
-      workers,
-      configDigest: configDigest(config),
-      config,
-    };
-    writeFileSync(join(this.path, 'run.json'), `${JSON.stringify(run, null, 2)}\n`);
-  }
-
-  metric(record: object): void {
-    appendFileSync(join(this.path, 'metrics.jsonl'), `${JSON.stringify(record)}\n`);
-  }
-
-  log(message: string): void {
-    appendFileSync(
-      join(this.logs, 'coordinator.log'),
-      `${JSON.stringify({ time: Date.now(), msg: message })}\n`,
-    );
-  }
-
-  summarize(summary: Summary): void {
-    writeFileSync(join(this.path, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  }
 }

@@ -6,50 +6,17 @@ import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.
 import type { Assignment, WorkerMessageOf } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
 import { type EvaluationResult, evaluate } from './evaluation.js';
+import type { EvalEvent, StepEvent } from './metrics.js';
+import type { Summary } from './summary.js';
 import type { WorkerGroup } from './worker-group.js';
 
-/** One committed step, as metrics.jsonl has it. */
-export interface StepRecord {
-  readonly stage: string;
-  readonly epoch: number;
-  readonly step: number;
-  readonly samples: number;
-  readonly loss: number;
-  readonly accuracy: number | null;
-  readonly excess: number | null;
-  readonly lr: number;
-  readonly gradNorm: number;
-  readonly imagesPerSec: number;
-  readonly workers: number;
-  readonly ms: {
-    readonly total: number;
-    readonly input: number;
-    readonly compute: number;
-    readonly exposedComm: number;
-    readonly commit: number;
-  };
-}
-
-export interface EvaluationRecord extends EvaluationResult {
-  readonly stage: string;
-  readonly epoch: number;
-  readonly step: number;
-}
-
-export interface StageSummary {
-  readonly name: string;
-  readonly objective: string;
-  readonly epochs: number;
-  /** Of the last evaluation; of the last epoch's steps where a stage is not evaluated. */
-  readonly loss: number;
-  readonly accuracy: number | null;
-}
+export type StageSummary = Summary['stages'][number];
 
 /** Who is told of what happens, in order. */
 export interface TrainingObserver {
   stage(stage: TimelineStage): void;
-  step(record: StepRecord, position: Position): void;
-  evaluation(record: EvaluationRecord): void;
+  step(event: StepEvent, position: Position): void;
+  evaluation(event: EvalEvent): void;
   /** The replica after `step` commits is to be saved. */
   checkpoint(position: Position, step: number): Promise<void>;
 }
@@ -67,7 +34,7 @@ export class Training {
   constructor(private readonly options: TrainingOptions) {}
 
   /** Runs all stages. @throws LockstepError when a worker is lost, or replicas differ. */
-  async run(): Promise<readonly StageSummary[]> {
+  async run(): Promise<StageSummary[]> {
     const summaries: StageSummary[] = [];
     for (const stage of this.options.timeline.stages) summaries.push(await this.#stage(stage));
     return summaries;
@@ -133,7 +100,7 @@ export class Training {
   }
 
   /** Waits for every rank's reduction, commits, and waits until every rank has applied it. */
-  async #step(position: Position, step: number, next: number | null): Promise<StepRecord> {
+  async #step(position: Position, step: number, next: number | null): Promise<StepEvent> {
     const { config, group, timeline } = this.options;
     const deadline = config.deadlines.stepSeconds * 1000;
     const began = performance.now();
@@ -152,11 +119,14 @@ export class Training {
     const total = performance.now() - began;
     const { config: stage, epochs, samplesPerEpoch } = position.stage;
     return {
+      type: 'step',
       stage: stage.name,
-      epoch: position.epoch,
-      step,
+      epoch: position.epoch + 1,
+      step: step + 1,
       samples: position.samples + timeline.globalBatch,
-      ...result,
+      loss: result.loss,
+      ...(result.accuracy === null ? {} : { accuracy: result.accuracy }),
+      ...(result.excess === null ? {} : { excess: result.excess }),
       lr: learningRateAt(stage.learningRate, { epochs, samplesPerEpoch }, position.samples),
       gradNorm: applied[0]!.gradNorm,
       imagesPerSec: (timeline.globalBatch / total) * 1000,
@@ -173,7 +143,13 @@ export class Training {
       batchSize: config.evaluate.batchSize,
       deadlineMs: config.deadlines.evaluateSeconds * 1000,
     });
-    observer.evaluation({ stage: position.stage.config.name, epoch: position.epoch, step, ...result });
+    observer.evaluation({
+      type: 'eval',
+      stage: position.stage.config.name,
+      epoch: position.epoch + 1,
+      step: step + 1,
+      ...result,
+    });
     return result;
   }
 }

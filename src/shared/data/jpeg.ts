@@ -1,7 +1,7 @@
 /** Decodes JPEGs to RGB, bit for bit as libjpeg does (smooth chroma upsampling), and refuses what libjpeg only warns about. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import decode, { init } from '@jsquash/jpeg/decode.js';
+import startCodec from '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
 import { LockstepError } from '../errors.js';
 
 interface Pixels {
@@ -19,14 +19,29 @@ class PixelData implements Pixels {
   ) {}
 }
 
+/** mozjpeg's decoder, compiled to WebAssembly. Throws when libjpeg gives up. */
+interface Codec {
+  decode(bytes: Uint8Array, preserveOrientation: boolean): Pixels | null;
+}
+
+/** What Emscripten's start-up takes. */
+interface CodecOptions {
+  readonly noInitialRun: boolean;
+  readonly instantiateWasm: (imports: object, done: (instance: object) => void) => object;
+  readonly printErr: (line: string) => void;
+}
+
 /** The part of the global WebAssembly that is used here; the compiler's library has it among the browser's types only. */
 const { WebAssembly } = globalThis as unknown as {
-  WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+  WebAssembly: {
+    compile(bytes: Uint8Array): Promise<object>;
+    Instance: new (module: object, imports: object) => { readonly exports: object };
+  };
 };
 
+let codec: Codec | undefined;
 /** What libjpeg said first about the image that is being decoded. */
 let complaint = '';
-let codec: Promise<void> | undefined;
 
 /**
  * @param bytes a whole JPEG file
@@ -36,21 +51,18 @@ let codec: Promise<void> | undefined;
  * @throws LockstepError DATA when it is truncated, corrupt, not a JPEG, or of another size
  */
 export async function decodeJpeg(bytes: Uint8Array, side: number, where: string): Promise<Uint8Array> {
-  codec ??= load();
-  await codec;
+  while (codec === undefined) codec = await load();
   complaint = '';
-  let pixels: Pixels;
+  let pixels: Pixels | null;
+  // From here to the verdict nothing awaits: another import's image must not come between.
   try {
-    const { buffer, byteOffset, byteLength } = bytes;
-    pixels = (await decode(
-      buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer,
-    )) as unknown as Pixels;
+    pixels = codec.decode(bytes, false);
   } catch (cause) {
     // libjpeg leaves by exit(), which ends the WebAssembly instance.
     codec = undefined;
     throw unreadable(where, complaint || String(cause), cause);
   }
-  if (complaint !== '') throw unreadable(where, complaint);
+  if (complaint !== '' || pixels === null) throw unreadable(where, complaint || 'no image came out');
   if (pixels.width !== side || pixels.height !== side) {
     throw new LockstepError(
       'DATA',
@@ -73,16 +85,19 @@ function unreadable(where: string, why: string, cause?: unknown): LockstepError 
   });
 }
 
-async function load(): Promise<void> {
+async function load(): Promise<Codec> {
   const globals = globalThis as { ImageData?: unknown };
   globals.ImageData ??= PixelData;
   const file = createRequire(import.meta.url).resolve('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm');
   const module = await WebAssembly.compile(await readFile(file));
-  const start = init as unknown as (
-    module: object,
-    options: { printErr: (line: string) => void },
-  ) => Promise<void>;
-  await start(module, {
+  const start = startCodec as unknown as (options: CodecOptions) => Promise<Codec>;
+  return await start({
+    noInitialRun: true,
+    instantiateWasm: (imports, done) => {
+      const instance = new WebAssembly.Instance(module, imports);
+      done(instance);
+      return instance.exports;
+    },
     printErr: (line) => {
       complaint ||= line;
     },

@@ -1,4 +1,4 @@
-/** What happens to gradients between the sum over workers and the optimiser: weight decay, then clipping. */
+/** What happens to gradients between the sum over workers and the optimiser: clipping, then weight decay (PyTorch's order). */
 import type { Scalar, Tensor } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
 import { raw } from '../model/ops/raw.js';

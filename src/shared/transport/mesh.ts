@@ -3,6 +3,7 @@ import { Pull, Push } from 'zeromq';
 import { LockstepError } from '../errors.js';
 import type { Peer } from '../protocol/messages.js';
 import { Arena } from './arena.js';
+import { FrameMemory } from './frame-memory.js';
 import { Inbox, type Listener } from './inbox.js';
 import { Outbox } from './outbox.js';
 import type { Envelope, PeerExchange } from './peer-exchange.js';
@@ -330,6 +331,7 @@ export class Mesh implements PeerExchange {
   }
 
   async #receive(): Promise<void> {
+    const memory = new FrameMemory();
     let turn = performance.now();
     for await (const frames of this.#pull) {
       try {
@@ -340,7 +342,7 @@ export class Mesh implements PeerExchange {
         this.#warn(`A message between workers was dropped: ${error.line}`);
       }
       // Messages that are there already come without a turn of the event loop.
-      if (performance.now() - turn > turnMs) {
+      if (memory.received(frames) || performance.now() - turn > turnMs) {
         await new Promise((resolve) => setImmediate(resolve));
         turn = performance.now();
       }

@@ -1,0 +1,207 @@
+/** `lockstep bench step`: how long a whole training step takes, on one worker or several, with or without exchange. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { CommandModule } from 'yargs';
+import { LockstepError } from '../shared/errors.js';
+import type { Peer } from '../shared/protocol/messages.js';
+import type { StepBenchReply, StepBenchRequest } from '../worker/bench-step-worker.js';
+import { print, runCommand } from './output.js';
+
+interface Arguments {
+  readonly encoder: string;
+  readonly stem: string;
+  readonly batch: number;
+  readonly threads: number;
+  readonly precision: string;
+  readonly steps: number;
+  readonly warmup: number;
+  readonly workers: number;
+  readonly exchange: 'shm' | 'tcp' | 'none';
+  readonly json: boolean;
+}
+
+interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface StepTimesReport {
+  readonly arguments: Omit<Arguments, 'json'>;
+  /** Of all workers together. */
+  readonly imagesPerSec: Spread;
+  readonly msPerStep: Spread;
+  /** Waiting for other workers while nothing was computed, in ms, the slowest worker's. */
+  readonly exposedMs: Spread;
+  /** Of the largest process. */
+  readonly peakRssBytes: number;
+  /** From the start of the processes to the end of the first step. */
+  readonly startToFirstStepMs: number;
+}
+
+const stepDeadlineMs = 120_000;
+
+export const benchStepCommand: CommandModule<object, Arguments> = {
+  command: 'step',
+  describe: 'Measure a training step: forward, backward, exchange, update',
+  builder: (yargs) =>
+    yargs
+      .option('encoder', {
+        choices: ['resnet50', 'resnet18', 'tiny'],
+        default: 'resnet50',
+        describe: 'Network',
+      })
+      .option('stem', { choices: ['cifar', 'imagenet'], default: 'cifar', describe: 'Its stem' })
+      .option('batch', { type: 'number', default: 32, describe: 'Images a worker and step' })
+      .option('threads', { type: 'number', default: 2, describe: 'TensorFlow threads a worker' })
+      .option('precision', {
+        choices: ['float32', 'bfloat16'],
+        default: 'float32',
+        describe: 'Precision of products',
+      })
+      .option('steps', { type: 'number', default: 8, describe: 'Steps that count' })
+      .option('warmup', { type: 'number', default: 3, describe: 'Steps before, which do not' })
+      .option('workers', { type: 'number', default: 1, describe: 'Worker processes' })
+      .option('exchange', {
+        choices: ['shm', 'tcp', 'none'] as const,
+        default: 'shm' as const,
+        describe: 'How gradients travel; none: every worker is alone',
+      })
+      .option('json', { type: 'boolean', default: false, describe: 'Print JSON on stdout' })
+      .example('$0 bench step --workers 2 --threads 1 --batch 16 --json', ''),
+  handler: ({ json, ...options }) =>
+    runCommand(json, async () => {
+      const report = await measureStep(options);
+      if (json) print(report);
+      else {
+        const { imagesPerSec, msPerStep } = report;
+        process.stdout.write(
+          `${imagesPerSec.median.toFixed(1)} images/s (${imagesPerSec.min.toFixed(1)}–${imagesPerSec.max.toFixed(1)}), ${msPerStep.median.toFixed(0)} ms a step\n`,
+        );
+      }
+    }),
+};
+
+/** Runs the benchmark in processes of its own, which are gone when it returns. */
+export async function measureStep(options: Omit<Arguments, 'json'>): Promise<StepTimesReport> {
+  const began = performance.now();
+  const processes = Array.from({ length: options.workers }, () => new BenchProcess(options.threads));
+  try {
+    const bound = await Promise.all(processes.map((process) => process.reply('bound')));
+    const everybody = bound.map(({ endpoint, machine }, rank): Peer => {
+      return { rank, host: 'localhost', endpoint, machine: options.exchange === 'shm' ? machine : '' };
+    });
+    const alone = options.exchange === 'none';
+    await Promise.all(
+      processes.map((process, rank) => {
+        const peers = alone ? [{ ...everybody[rank]!, rank: 0 }] : everybody;
+        const setup = { config: configOf(options, peers.length), rank: alone ? 0 : rank, peers };
+        return process.ask({ type: 'setup', setup }, 'ready');
+      }),
+    );
+    const times: number[] = [];
+    const exposed: number[] = [];
+    let startToFirstStepMs = 0;
+    let peakRssBytes = 0;
+    for (let step = 0; step < options.warmup + options.steps; step += 1) {
+      const from = performance.now();
+      const done = await Promise.all(processes.map((process) => process.ask({ type: 'go', step }, 'done')));
+      if (step === 0) startToFirstStepMs = performance.now() - began;
+      peakRssBytes = Math.max(...done.map((reply) => reply.peakRssBytes));
+      if (step < options.warmup) continue;
+      times.push(performance.now() - from);
+      exposed.push(Math.max(...done.map((reply) => reply.exposedMs)));
+    }
+    const images = options.batch * options.workers;
+    return {
+      arguments: options,
+      imagesPerSec: spread(times.map((ms) => (images / ms) * 1000)),
+      msPerStep: spread(times),
+      exposedMs: spread(exposed),
+      peakRssBytes,
+      startToFirstStepMs,
+    };
+  } finally {
+    for (const process of processes) process.end();
+  }
+}
+
+function configOf({ encoder, stem, batch, threads, precision }: Omit<Arguments, 'json'>, worldSize: number) {
+  return {
+    name: 'bench',
+    data: { dataset: 'sample' },
+    model: { encoder, stem, classifier: {} },
+    batch: { microBatches: worldSize, microBatchSize: batch },
+    precision,
+    threads,
+    stages: [
+      {
+        name: 'train',
+        objective: 'softmax',
+        epochs: 1,
+        optimizer: { kind: 'sgd', weightDecay: 5e-4 },
+        learningRate: { decay: 'constant', peak: 0.01 },
+      },
+    ],
+  };
+}
+
+class BenchProcess {
+  readonly #child: ChildProcess;
+  readonly #replies: StepBenchReply[] = [];
+  #waiting: { resolve: (reply: StepBenchReply) => void; reject: (error: Error) => void } | undefined;
+
+  constructor(threads: number) {
+    this.#child = fork(fileURLToPath(new URL('../worker/bench-step-worker.js', import.meta.url)), {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: {
+        ...process.env,
+        TF_NUM_INTRAOP_THREADS: String(threads),
+        TF_NUM_INTEROP_THREADS: '1',
+        UV_THREADPOOL_SIZE: '16',
+      },
+    });
+    this.#child.on('message', (reply: StepBenchReply) => {
+      if (this.#waiting === undefined) this.#replies.push(reply);
+      else this.#waiting.resolve(reply);
+      this.#waiting = undefined;
+    });
+    void once(this.#child, 'exit').then(([code, signal]) => {
+      this.#waiting?.reject(
+        new LockstepError('WORKER_LOST', `A benchmark process ended (${signal ?? code}).`),
+      );
+    });
+  }
+
+  ask<T extends StepBenchReply['type']>(request: StepBenchRequest, type: T) {
+    this.#child.send(request);
+    return this.reply(type);
+  }
+
+  async reply<T extends StepBenchReply['type']>(type: T): Promise<Extract<StepBenchReply, { type: T }>> {
+    let timer: NodeJS.Timeout | undefined;
+    const reply =
+      this.#replies.shift() ??
+      (await new Promise<StepBenchReply>((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        timer = setTimeout(
+          () => reject(new LockstepError('WORKER_LOST', `A benchmark process sent no '${type}' in time.`)),
+          stepDeadlineMs,
+        );
+      }).finally(() => clearTimeout(timer)));
+    if (reply.type === 'failed') throw new LockstepError('ENGINE', reply.message);
+    return reply as Extract<StepBenchReply, { type: T }>;
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { median, min: sorted[0]!, max: sorted.at(-1)! };
+}
