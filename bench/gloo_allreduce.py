@@ -12,9 +12,12 @@ import torch.distributed as dist
 import gloo_group
 import measure
 
+# Seconds of the clock that all processes of a host share.
+Span = tuple[float, float]
 
-def work(rank: int, args: argparse.Namespace) -> dict[str, list[float]]:
-    """Milliseconds of each repeat on this rank, for one tensor and for buckets."""
+
+def work(rank: int, args: argparse.Namespace) -> dict[str, list[Span]]:
+    """When each repeat began and ended on this rank, for one tensor and for buckets."""
     elements = round(args.size_mb * 1e6) // 4
     data = torch.full((elements,), float(rank + 1))
     buckets = data.split(round(args.bucket_mb * 2**20) // 4)
@@ -26,21 +29,21 @@ def work(rank: int, args: argparse.Namespace) -> dict[str, list[float]]:
         for pending in [dist.all_reduce(bucket, async_op=True) for bucket in buckets]:
             pending.wait()
 
-    times: dict[str, list[float]] = {}
+    spans: dict[str, list[Span]] = {}
     for name, reduce in (("one", in_one), ("buckets", in_buckets)):
-        times[name] = []
+        spans[name] = []
         for repeat in range(args.warmup + args.repeats):
             data.fill_(rank + 1)
             dist.barrier()
-            begin = time.perf_counter()
+            begin = time.monotonic()
             reduce()
-            elapsed = (time.perf_counter() - begin) * 1000
+            end = time.monotonic()
             if repeat >= args.warmup:
-                times[name].append(elapsed)
+                spans[name].append((begin, end))
             expected = args.workers * (args.workers + 1) / 2
             if not bool((data == expected).all()):
                 raise RuntimeError(f"rank {rank}: the all-reduce gave a wrong sum")
-    return times
+    return spans
 
 
 def main() -> None:
@@ -61,10 +64,12 @@ def main() -> None:
     ranks = gloo_group.run(work, args, args.workers, threads=1)
     paths: dict[str, Any] = {}
     for name in ranks[0]:
-        # An all-reduce is over when its slowest rank is.
-        paths[name] = {
-            "ms": measure.summary([max(times) for times in zip(*(rank[name] for rank in ranks), strict=True)])
-        }
+        # From the first rank's start to the last one's end.
+        repeats = zip(*(rank[name] for rank in ranks), strict=True)
+        times = [
+            (max(end for _, end in spans) - min(begin for begin, _ in spans)) * 1000 for spans in repeats
+        ]
+        paths[name] = {"ms": measure.summary(times)}
     measure.print_json(
         {"peer": f"gloo in PyTorch {torch.__version__}", "sizeMB": args.size_mb, "paths": paths}
     )

@@ -114,7 +114,7 @@ def main() -> None:
     )
     parser.add_argument("--batch", type=int, default=32, help="images in a step (default 32)")
     parser.add_argument("--threads", type=int, default=2, help="threads of one operation (default 2)")
-    parser.add_argument("--interop-threads", type=int, default=1, help="operations at a time (default 1)")
+    parser.add_argument("--interop-threads", type=int, default=2, help="operations at a time (default 2)")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument(
         "--bfloat16-by",
