@@ -69,9 +69,7 @@ export function gather(dataset: Dataset, split: Split, ids: readonly number[]): 
   const images = new Uint8Array(ids.length * imageBytes);
   const labels = new Uint8Array(ids.length);
   for (const [i, id] of ids.entries()) {
-    if (!Number.isInteger(id) || id < 0 || id >= from.count) {
-      throw new LockstepError('DATA', `There is no ${split} sample ${id}: ids are 0 to ${from.count - 1}.`);
-    }
+    checkId(split, id, from.count);
     images.set(from.images.subarray(id * imageBytes, (id + 1) * imageBytes), i * imageBytes);
     labels[i] = from.labels[id]!;
   }
@@ -94,8 +92,15 @@ export class LocalSource implements SampleSource {
   ): void {
     const from = this.dataset.split(split);
     for (const [i, id] of ids.entries()) {
+      checkId(split, id, from.count);
       copyImage(from.images.subarray(id * imageBytes, (id + 1) * imageBytes), id, i, images, augment);
       labels[i] = from.labels[id]!;
     }
+  }
+}
+
+function checkId(split: Split, id: number, count: number): void {
+  if (!Number.isInteger(id) || id < 0 || id >= count) {
+    throw new LockstepError('DATA', `There is no ${split} sample ${id}: ids are 0 to ${count - 1}.`);
   }
 }
