@@ -214,14 +214,19 @@ describe('workers that are started by hand', () => {
     }
     const elsewhere = start('worker', '--coordinator', endpoint);
     const child = spawn(process.execPath, [entry, 'worker', '--coordinator', endpoint], {
-      // No sample here, and none can be unpacked.
-      env: { ...process.env, LOCKSTEP_CACHE: '/proc/nowhere' },
-      stdio: 'ignore',
+      // No sample here, and none can be unpacked below a file.
+      env: { ...process.env, LOCKSTEP_CACHE: join(configFile(softmax(1)), 'cache') },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let remote = '';
+    child.stdout!.on('data', (data) => {
+      remote += data;
     });
     children.add(child);
     const { code, stdout } = await coordinator.ended;
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ weightsDigest: launched.summary.weightsDigest });
+    expect(remote).toContain('samples come from the coordinator');
     expect((await elsewhere.ended).stdout).not.toContain('samples come from the coordinator');
   });
 });

@@ -24,6 +24,7 @@ export class CoordinatorLink {
   readonly #outbox = new Outbox(this.#socket, 'the coordinator');
   readonly #queue: Received[] = [];
   #waiting: { resolve: (received: Received) => void; reject: (error: Error) => void } | undefined;
+  readonly #samples: ((frames: readonly Uint8Array[]) => void)[] = [];
   #error: Error | undefined;
   #heard = performance.now();
   #timer: NodeJS.Timeout | undefined;
@@ -89,6 +90,15 @@ export class CoordinatorLink {
     return received as Received<CoordinatorMessageOf<T>>;
   }
 
+  /** Asks the coordinator for samples; its answers come in the order of the questions. */
+  async samples(split: 'train' | 'test', ids: readonly number[]): Promise<readonly Uint8Array[]> {
+    const answer = new Promise<readonly Uint8Array[]>((resolve) => {
+      this.#samples.push(resolve);
+    });
+    await this.send({ type: 'samples', split, ids: [...ids] });
+    return await Promise.race([answer, this.lost]);
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#outbox.close(1000);
@@ -106,6 +116,11 @@ export class CoordinatorLink {
           continue;
         }
         const received = { message, frames };
+        if (message.type === 'samples') {
+          // Samples are asked for ahead of time: their answer may come between any other messages.
+          this.#samples.shift()?.(frames);
+          continue;
+        }
         if (this.#waiting === undefined) this.#queue.push(received);
         else {
           this.#waiting.resolve(received);

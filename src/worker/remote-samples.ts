@@ -4,12 +4,10 @@ import type { FetchedSamples, Split } from '../shared/data/source.js';
 import { LockstepError } from '../shared/errors.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 
-/** Asks the coordinator for samples. The coordinator answers before anything else, since it waits for this worker. */
+/** How a `RemoteSource` fetches. */
 export function fetchFrom(link: CoordinatorLink) {
   return async (split: Split, ids: readonly number[]): Promise<FetchedSamples> => {
-    await link.send({ type: 'samples', split, ids: [...ids] });
-    const { frames } = await link.expect('samples');
-    const [images, labels] = frames;
+    const [images, labels] = await link.samples(split, ids);
     if (images === undefined || labels === undefined || labels.length !== ids.length) {
       throw new LockstepError(
         'PROTOCOL',
