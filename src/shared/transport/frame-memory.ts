@@ -5,9 +5,9 @@ import { runInNewContext } from 'node:vm';
 /**
  * V8 counts a received frame as memory outside of its heap, and every 64 MB of it start a full collection: about ten
  * for one exchange of ResNet-50's gradients, more than half of its processor time, and more with a large heap. Frames die
- * young, so a collection of the young generation (0.5 ms) after a few MB frees them.
+ * young, so a collection of the young generation (0.5 ms) after 2 MB frees them.
  */
-const bytesBetweenCollections = 12 << 20;
+const bytesBetweenCollections = 2 << 20;
 
 const collectYoung = exposed();
 

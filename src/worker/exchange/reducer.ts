@@ -9,10 +9,10 @@ import { addInto } from './add.js';
 import { Deadline } from './deadline.js';
 
 /**
- * Slices travel and are summed in pieces of at most this many floats (512 KiB): the first is on its way while the next
- * is copied, nothing blocks the event loop for long, and a sum stays in the cache until it has been copied on.
+ * Slices travel and are summed in pieces of at most this many floats (2 MiB): the first is on its way while the next is
+ * copied, and nothing blocks the event loop for more than a millisecond or two. Smaller ones cost more messages.
  */
-export const pieceFloats = 1 << 17;
+export const pieceFloats = 1 << 19;
 
 export interface ReducerOptions {
   readonly exchange: PeerExchange;
@@ -27,11 +27,12 @@ export interface ReducerOptions {
   readonly deadlineMs?: number;
 }
 
-/** A partial sum of a piece; `own` when its memory is ours to write to. */
+/** A partial sum of a piece. */
 interface Partial {
   readonly node: Node;
   readonly data: Float32Array;
-  readonly own: boolean;
+  /** Not ours to write to; ours; or the whole sum, that is in the output and can be sent. */
+  readonly memory: 'given' | 'scratch' | 'placed';
 }
 
 interface BucketState {
@@ -92,7 +93,7 @@ export class Reducer {
       const to = (rank + hop) % worldSize;
       for (const { start, length } of piecesOf(size, to, worldSize)) {
         const piece = data.subarray(start, start + length);
-        if (to === rank) this.#add(bucket, start, { node, data: piece, own: false });
+        if (to === rank) this.#add(bucket, start, { node, data: piece, memory: 'given' });
         else {
           const memory = this.#exchange.allocate(length);
           memory.set(piece);
@@ -136,9 +137,12 @@ export class Reducer {
         throw new RangeError(`[${start}, ${start + length}) is no piece of rank ${owner}'s slice`);
       if (kind === 'contribution') {
         const node = { lo: header.node[0], hi: header.node[1] };
-        this.#add(bucket, start, { node, data: payload, own: false });
+        this.#add(bucket, start, { node, data: payload, memory: 'given' });
       } else if (finished.has(start)) throw new RangeError(`the result at ${start} came twice`);
-      else this.#finish(bucket, start, payload);
+      else {
+        this.#output(bucket).set(payload, start);
+        this.#finish(bucket, start, length);
+      }
     } catch (cause) {
       const what = `${header.kind} to bucket ${header.bucket} of step ${header.step}`;
       this.cancel(
@@ -157,44 +161,49 @@ export class Reducer {
     const { microBatches } = this.#options;
     let sum = sums.get(start);
     if (sum === undefined) {
-      sum = new TreeAccumulator<Partial>(microBatches, (left, right) => this.#merge(left, right));
+      sum = new TreeAccumulator<Partial>(microBatches, (l, r) => this.#merge(bucket, start, l, r));
       sums.set(start, sum);
     }
     sum.put(partial.node, partial);
     if (!sum.complete) return;
-    let { data, own } = sum.root;
     const { rank, worldSize } = this.#exchange;
-    if (worldSize > 1) {
-      if (!own) {
-        const memory = this.#exchange.allocate(data.length);
-        memory.set(data);
-        data = memory;
-        own = true;
-      }
-      const root = { lo: 0, hi: microBatches };
-      for (let hop = 1; hop < worldSize; hop += 1) {
-        this.#send((rank + hop) % worldSize, 'result', bucket, root, start, data);
+    const root = sum.root;
+    const { length } = root.data;
+    let data = root.data;
+    if (root.memory !== 'placed') {
+      // One rank gave the sum over all micro-batches: there was nothing to add.
+      this.#output(bucket).set(data, start);
+      if (worldSize > 1) {
+        data = this.#exchange.allocate(length);
+        data.set(root.data);
       }
     }
-    this.#finish(bucket, start, data);
+    const whole = { lo: 0, hi: microBatches };
+    for (let hop = 1; hop < worldSize; hop += 1) {
+      this.#send((rank + hop) % worldSize, 'result', bucket, whole, start, data);
+    }
+    this.#finish(bucket, start, length);
   }
 
-  #merge(left: Partial, right: Partial): Partial {
+  #merge(bucket: number, start: number, left: Partial, right: Partial): Partial {
     const node = { lo: left.node.lo, hi: right.node.hi };
     const { length } = left.data;
-    const isRoot = node.lo === 0 && node.hi === this.#options.microBatches;
-    // The whole sum is written where peers can read it.
-    const target =
-      isRoot && this.#exchange.worldSize > 1
-        ? this.#exchange.allocate(length)
-        : left.own
-          ? left.data
-          : right.own
-            ? right.data
-            : this.#scratch(length);
+    if (node.lo === 0 && node.hi === this.#options.microBatches) {
+      // Written in one pass to where it belongs and to where peers read it.
+      const output = this.#output(bucket).subarray(start, start + length);
+      const sent = this.#exchange.worldSize > 1 ? this.#exchange.allocate(length) : output;
+      addInto(sent, left.data, right.data, sent === output ? undefined : output);
+      for (const { data, memory } of [left, right]) if (memory === 'scratch') this.#spare.push(data);
+      return { node, data: sent, memory: 'placed' };
+    }
+    if (left.memory === 'scratch') {
+      addInto(left.data, left.data, right.data);
+      if (right.memory === 'scratch') this.#spare.push(right.data);
+      return { node, data: left.data, memory: 'scratch' };
+    }
+    const target = right.memory === 'scratch' ? right.data : this.#scratch(length);
     addInto(target, left.data, right.data);
-    for (const { data, own } of [left, right]) if (own && data !== target) this.#spare.push(data);
-    return { node, data: target, own: true };
+    return { node, data: target, memory: 'scratch' };
   }
 
   #scratch(length: number): Float32Array {
@@ -202,15 +211,19 @@ export class Reducer {
     return found < 0 ? new Float32Array(length) : this.#spare.splice(found, 1)[0]!;
   }
 
-  /** Copies a finished piece to the output. */
-  #finish(bucket: number, start: number, data: Float32Array): void {
+  #output(bucket: number): Float32Array {
     const state = this.#bucket(bucket);
     state.output ??= this.#options.output(bucket);
-    state.output.set(data, start);
+    return state.output;
+  }
+
+  /** A piece is in the output. */
+  #finish(bucket: number, start: number, length: number): void {
+    const state = this.#bucket(bucket);
     state.finished.add(start);
-    state.missing -= data.length;
+    state.missing -= length;
     if (state.missing > 0) return;
-    state.resolve(state.output);
+    state.resolve(this.#output(bucket));
     this.#unfinished -= 1;
     if (this.#unfinished === 0) this.#end();
   }
