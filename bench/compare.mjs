@@ -28,7 +28,7 @@ const FAILED = 2;
 const argv = yargs(hideBin(process.argv))
   .scriptName('bench/compare.mjs')
   .usage(
-    '$0 [options]\n\nExits with 1 when a target is missed, with 2 when one is not measured or a run failed.',
+    '$0 [options]\n\nExits with 1 when a target is missed, with 2 when the machine was busy, a run failed or a target is not measured.',
   )
   .option('sections', {
     type: 'string',
@@ -101,10 +101,11 @@ async function main() {
     signal: abort.signal,
     log,
   });
-  if (loads.median > BUSY)
-    log(
-      `Others kept ${(loads.median * 100).toFixed(0)} % of the cores busy: measure again on an idle machine.`,
-    );
+  const busy = loads.median > BUSY;
+  if (busy) {
+    const used = `Others used ${(loads.median * 100).toFixed(0)} % of the cores: such ratios mean nothing`;
+    log(`${used}${argv.write ? ', and nothing was written' : ''}. Measure again on an idle machine.`);
+  }
 
   const run = {
     date,
@@ -131,7 +132,7 @@ async function main() {
     };
   }
 
-  if (argv.write) {
+  if (argv.write && !busy) {
     const earlier = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
     const all = { ...earlier, ...results };
     writeFileSync(RESULTS, `${JSON.stringify(all, null, 2)}\n`);
@@ -146,7 +147,7 @@ async function main() {
     judgements.map(({ verdict }) => verdict),
   );
   const failed = Object.values(runs).some(({ failures }) => failures.length > 0);
-  if (failed || verdicts.includes('not measured')) return FAILED;
+  if (failed || busy || verdicts.includes('not measured')) return FAILED;
   return verdicts.includes('missed') ? MISSED : 0;
 }
 

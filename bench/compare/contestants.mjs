@@ -19,6 +19,7 @@ import { join } from 'node:path';
 /** @typedef {{ steps: number, warmup: number, repeats: number }} Lengths */
 
 export const PRECISIONS = /** @type {const} */ (['float32', 'bfloat16']);
+/** Images of a step, over all workers. */
 const BATCH = 32;
 const SIZE_MB = 94;
 
@@ -35,8 +36,8 @@ export function contestants(root, { steps, warmup, repeats }) {
   /** @type {Contestant[]} */
   const all = [];
   for (const precision of PRECISIONS) {
-    const step = ['--batch', `${BATCH}`, '--precision', precision, ...length];
-    const oneWorker = [...step, '--threads', '2'];
+    const step = ['--precision', precision, ...length];
+    const oneWorker = [...step, '--threads', '2', '--batch', `${BATCH}`];
     const twoWorkers = [...step, '--threads', '1', '--workers', '2'];
     const network = ['bench', 'step', '--json', '--encoder', 'resnet50', '--stem', 'cifar'];
     all.push(
@@ -65,7 +66,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         id: `ddp-${precision}`,
         name: 'PyTorch DDP, gloo',
         program: 'python',
-        args: [script('torch_ddp.py'), ...twoWorkers],
+        args: [script('torch_ddp.py'), ...twoWorkers, '--batch', `${BATCH}`],
         read: readStep,
       },
     );
@@ -78,7 +79,8 @@ export function contestants(root, { steps, warmup, repeats }) {
         id: `${exchange}-${precision}`,
         name,
         program: 'node',
-        args: [ours, ...network, ...twoWorkers, '--exchange', exchange],
+        // Ours counts the images of each worker.
+        args: [ours, ...network, ...twoWorkers, '--batch', `${BATCH / 2}`, '--exchange', exchange],
         read: readStep,
       });
     }
