@@ -12,7 +12,7 @@ import { Deadline } from './deadline.js';
  * Slices travel and are summed in pieces of at most this many floats (2 MiB): the first is on its way while the next is
  * copied, and nothing blocks the event loop for more than a millisecond or two. Smaller ones cost more messages.
  */
-export const pieceFloats = 1 << 19;
+const defaultPieceFloats = 1 << 19;
 
 export interface ReducerOptions {
   readonly exchange: PeerExchange;
@@ -25,6 +25,8 @@ export interface ReducerOptions {
   readonly output: (bucket: number) => Float32Array;
   /** How long to wait while nothing comes. Default 60,000 ms. */
   readonly deadlineMs?: number;
+  /** The most floats of a piece; the same on every rank. Default 2¹⁹ (2 MiB). */
+  readonly pieceFloats?: number;
 }
 
 /** A partial sum of a piece. */
@@ -91,7 +93,7 @@ export class Reducer {
     // Each rank begins at its neighbour, so that not all send to the same one first.
     for (let hop = 1; hop <= worldSize; hop += 1) {
       const to = (rank + hop) % worldSize;
-      for (const { start, length } of piecesOf(size, to, worldSize)) {
+      for (const { start, length } of this.#pieces(size, to)) {
         const piece = data.subarray(start, start + length);
         if (to === rank) this.#add(bucket, start, { node, data: piece, memory: 'given' });
         else {
@@ -129,10 +131,10 @@ export class Reducer {
     try {
       const { kind, from, start, length } = header;
       const bucket = Number(header.bucket);
-      const { rank, worldSize } = this.#exchange;
+      const { rank } = this.#exchange;
       const { size, finished } = this.#bucket(bucket);
       const owner = kind === 'result' ? from : rank;
-      const isPiece = piecesOf(size, owner, worldSize).some((p) => p.start === start && p.length === length);
+      const isPiece = this.#pieces(size, owner).some((p) => p.start === start && p.length === length);
       if (!isPiece)
         throw new RangeError(`[${start}, ${start + length}) is no piece of rank ${owner}'s slice`);
       if (kind === 'contribution') {
@@ -246,37 +248,36 @@ export class Reducer {
     return state;
   }
 
+  #pieces(size: number, rank: number): Piece[] {
+    return piecesOf(size, rank, this.#exchange.worldSize, this.#options.pieceFloats);
+  }
+
   /** Says who is missing in the first bucket that is not complete. */
   #late(deadlineMs: number): LockstepError {
-    const { rank, worldSize, nameOf } = this.#exchange;
+    const exchange = this.#exchange;
     const { microBatches, step } = this.#options;
     const bucket = this.#buckets.findIndex(({ missing }) => missing > 0);
     const { size, sums, finished } = this.#bucket(bucket);
-    const silent: string[] = [];
-    for (let peer = 0; peer < worldSize; peer += 1) {
-      const range = rangeOf(peer, worldSize, microBatches);
-      const owes =
-        peer === rank
-          ? []
-          : piecesOf(size, rank, worldSize).filter(({ start }) => {
-              if (finished.has(start)) return false;
-              const held = sums.get(start)?.entries() ?? [];
-              return !coveringNodes(range.lo, range.hi, microBatches).every((node) =>
-                held.some((entry) => entry.node.lo <= node.lo && node.hi <= entry.node.hi),
-              );
-            });
-      const name = nameOf.call(this.#exchange, peer);
-      if (owes.length > 0) silent.push(`${name} sent no contribution`);
-      else if (peer !== rank && piecesOf(size, peer, worldSize).some(({ start }) => !finished.has(start))) {
-        silent.push(`${name} sent no result`);
-      }
-    }
-    const who =
-      silent.length > 0 ? silent.join(', ') : `${nameOf.call(this.#exchange, rank)} did not contribute`;
-    return new LockstepError(
-      'WORKER_LOST',
-      `Phase reduce, step ${step}, bucket ${bucket}: ${who} for ${deadlineMs / 1000} s.`,
-    );
+    const isOpen = ({ start }: Piece): boolean => !finished.has(start);
+    const open = this.#pieces(size, exchange.rank).filter(isOpen);
+    const owes = (peer: number): boolean => {
+      const { lo, hi } = rangeOf(peer, exchange.worldSize, microBatches);
+      return coveringNodes(lo, hi, microBatches).some((node) =>
+        open.some(({ start }) => {
+          const held = sums.get(start)?.entries() ?? [];
+          return !held.some((entry) => entry.node.lo <= node.lo && node.hi <= entry.node.hi);
+        }),
+      );
+    };
+    const ranks = Array.from({ length: exchange.worldSize }, (_, peer) => peer);
+    const noContribution = ranks.filter(owes);
+    const noResult = ranks.filter((peer) => this.#pieces(size, peer).some(isOpen));
+    // Who has no contribution of somebody has no result either: that is no fault of theirs.
+    const [silent, what] =
+      noContribution.length > 0 ? [noContribution, 'contribution'] : [noResult, 'result'];
+    const names = silent.map((peer) => exchange.nameOf(peer)).join(' and ');
+    const where = `Phase reduce, step ${step}, bucket ${bucket}`;
+    return new LockstepError('WORKER_LOST', `${where}: ${names} sent no ${what} for ${deadlineMs / 1000} s.`);
   }
 }
 
@@ -287,7 +288,7 @@ interface Piece {
 }
 
 /** How a rank's slice of a bucket is cut. */
-function piecesOf(size: number, rank: number, worldSize: number): Piece[] {
+function piecesOf(size: number, rank: number, worldSize: number, pieceFloats = defaultPieceFloats): Piece[] {
   const { offset, length } = sliceOf(size, rank, worldSize);
   const pieces: Piece[] = [];
   for (let at = 0; at < length; at += pieceFloats) {

@@ -1,0 +1,197 @@
+import { describe, expect, it, vi } from 'vitest';
+import { bits, gradient, MemoryNetwork, seeded } from '../../../test/allreduce-fixture.js';
+import { rangeOf } from '../../shared/plan/range.js';
+import { coveringNodes, type Node, reduceTree, TreeAccumulator } from '../../shared/plan/tree.js';
+import { Reducer, sentBytes } from './reducer.js';
+
+const plainAdd = (a: Float32Array, b: Float32Array) => a.map((value, i) => value + b[i]!);
+
+/** A worker's partial sums: what its covering nodes are given. */
+function nodesOf(
+  lo: number,
+  hi: number,
+  leaves: readonly Float32Array[],
+): { node: Node; data: Float32Array }[] {
+  return coveringNodes(lo, hi, leaves.length).map((node) => {
+    const sum = new TreeAccumulator<Float32Array>(leaves.length, plainAdd);
+    for (let k = node.lo; k < node.hi; k += 1) sum.put({ lo: k, hi: k + 1 }, leaves[k]!);
+    return { node, data: sum.entries()[0]!.value };
+  });
+}
+
+function makeReducers(
+  network: MemoryNetwork,
+  buckets: readonly number[],
+  microBatches: number,
+  deadlineMs = 60_000,
+) {
+  return network.exchanges.map(
+    (exchange) =>
+      new Reducer({
+        exchange,
+        step: 3,
+        microBatches,
+        buckets,
+        output: (bucket) => new Float32Array(buckets[bucket]!),
+        deadlineMs,
+        pieceFloats: 64,
+      }),
+  );
+}
+
+describe('Reducer', () => {
+  const worlds = [1, 2, 3, 4].flatMap((worldSize) =>
+    [4, 5, 6, 7, 8, 13].map((microBatches) => ({ worldSize, microBatches })),
+  );
+  it.each(worlds)(
+    'gives $worldSize workers the bits of one tree over $microBatches micro-batches',
+    async (world) => {
+      const { worldSize, microBatches } = world;
+      const random = seeded(worldSize * 100 + microBatches);
+      // Smaller than a world, not a multiple of anything, several pieces a slice.
+      const buckets = [3, 130, 1000];
+      const leaves = buckets.map((size) =>
+        Array.from({ length: microBatches }, () => gradient(size, random)),
+      );
+      const network = new MemoryNetwork(worldSize);
+      const reducers = makeReducers(network, buckets, microBatches);
+      const given: { data: Float32Array; before: Float32Array }[] = [];
+      const calls = reducers.flatMap((reducer, rank) => {
+        const { lo, hi } = rangeOf(rank, worldSize, microBatches);
+        return buckets.flatMap((_, bucket) =>
+          nodesOf(lo, hi, leaves[bucket]!).map(({ node, data }) => () => {
+            given.push({ data, before: data.slice() });
+            reducer.contribute(bucket, node, data);
+          }),
+        );
+      });
+      // Any order of contributing and arriving must give the same bits.
+      for (const call of calls.sort(() => random() - 0.5)) {
+        call();
+        if (random() < 0.5) network.deliver(random);
+      }
+      network.deliver(random);
+      for (const [bucket, ofBucket] of leaves.entries()) {
+        const expected = bits(reduceTree(microBatches, (k) => ofBucket[k]!, plainAdd));
+        for (const reducer of reducers) {
+          expect(bits(await reducer.result(bucket)).equals(expected)).toBe(true);
+        }
+      }
+      for (const { data, before } of given) expect(bits(data).equals(bits(before))).toBe(true);
+    },
+  );
+
+  it('moves 2(N-1)/N of the size for each worker, and no more than it announces', async () => {
+    const buckets = [64 * 16, 4096];
+    const size = 64 * 16 + 4096;
+    const network = new MemoryNetwork(4);
+    const reducers = makeReducers(network, buckets, 4);
+    for (const [rank, reducer] of reducers.entries()) {
+      for (const [bucket, length] of buckets.entries()) {
+        reducer.contribute(bucket, { lo: rank, hi: rank + 1 }, new Float32Array(length));
+      }
+    }
+    network.deliver(seeded(1));
+    await Promise.all(reducers.map((reducer) => reducer.result(1)));
+    expect(network.floats).toBe(2 * 3 * size);
+    const announced = sentBytes({ rank: 0, worldSize: 4, microBatches: 4, buckets });
+    expect(announced).toBeGreaterThanOrEqual(size * 4);
+    expect(announced).toBeLessThan(size * 4 * 1.1);
+  });
+
+  it('takes messages that came before it listened', async () => {
+    const network = new MemoryNetwork(2);
+    const options = { step: 9, microBatches: 2, buckets: [40], output: () => new Float32Array(40) };
+    const early = new Reducer({ ...options, exchange: network.exchanges[1]! });
+    early.contribute(0, { lo: 1, hi: 2 }, new Float32Array(40).fill(2));
+    network.deliver(seeded(1));
+    const late = new Reducer({ ...options, exchange: network.exchanges[0]! });
+    late.contribute(0, { lo: 0, hi: 1 }, new Float32Array(40).fill(1));
+    network.deliver(seeded(1));
+    expect([...(await late.result(0)), ...(await early.result(0))]).toEqual(new Array(80).fill(3));
+  });
+
+  it('rejects all that waits when cancelled, and ignores what comes later', async () => {
+    const network = new MemoryNetwork(2);
+    const [first, second] = makeReducers(network, [100, 100], 2);
+    const waiting = [first!.result(0), first!.result(1)];
+    first!.cancel(new Error('rank 1 was lost'));
+    for (const result of waiting) await expect(result).rejects.toThrow('rank 1 was lost');
+    second!.contribute(0, { lo: 1, hi: 2 }, new Float32Array(100));
+    first!.contribute(0, { lo: 0, hi: 1 }, new Float32Array(100));
+    network.deliver(seeded(1));
+    await expect(first!.result(0)).rejects.toThrow('rank 1 was lost');
+    second!.cancel(new Error('end'));
+  });
+
+  it('names rank, host, step and phase when a contribution does not come', async () => {
+    vi.useFakeTimers();
+    try {
+      const network = new MemoryNetwork(3);
+      const reducers = makeReducers(network, [100], 3, 5_000);
+      for (const rank of [0, 2])
+        reducers[rank]!.contribute(0, { lo: rank, hi: rank + 1 }, new Float32Array(100));
+      network.deliver(seeded(1));
+      const result = reducers[0]!.result(0);
+      const failure = expect(result).rejects.toMatchObject({
+        code: 'WORKER_LOST',
+        message: 'Phase reduce, step 3, bucket 0: rank 1 on host1 sent no contribution for 5 s.',
+      });
+      await vi.advanceTimersByTimeAsync(4_999);
+      await vi.advanceTimersByTimeAsync(1);
+      await failure;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('waits on while something comes', async () => {
+    vi.useFakeTimers();
+    try {
+      const network = new MemoryNetwork(2);
+      const reducers = makeReducers(network, [100, 100], 2, 5_000);
+      const [first, second] = reducers;
+      for (const bucket of [0, 1]) first!.contribute(bucket, { lo: 0, hi: 1 }, new Float32Array(100));
+      const results = [first!.result(0), first!.result(1)];
+      for (const bucket of [0, 1]) {
+        await vi.advanceTimersByTimeAsync(4_000);
+        second!.contribute(bucket, { lo: 1, hi: 2 }, new Float32Array(100));
+        network.deliver(seeded(1));
+      }
+      await Promise.all(results);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it.each([
+    ['a bucket that is not there', { bucket: 7 }],
+    ['a piece that is none of ours', { start: 1 }],
+    ['a node that is not in the tree', { node: [0, 3] as [number, number] }],
+    ['a contribution that was there', { node: [0, 1] as [number, number] }],
+  ])('refuses %s', async (_, wrong) => {
+    const network = new MemoryNetwork(2);
+    const [first] = makeReducers(network, [100], 4);
+    first!.contribute(0, { lo: 0, hi: 1 }, new Float32Array(100));
+    const { start, length } = { start: 0, length: 48 };
+    const header = {
+      kind: 'contribution',
+      generation: 1,
+      step: 3,
+      from: 1,
+      bucket: 0,
+      node: [2, 4],
+      start,
+      length,
+    };
+    network.exchanges[0]!.inbox.deliver({
+      header: { ...header, ...wrong } as never,
+      payload: new Float32Array(length),
+    });
+    await expect(first!.result(0)).rejects.toMatchObject({
+      code: 'PROTOCOL',
+      message: expect.stringMatching(/rank 1 on host1 is wrong/),
+    });
+  });
+});

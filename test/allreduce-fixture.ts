@@ -1,0 +1,86 @@
+/** Workers in one process that exchange through memory, in an order of arrival that a seed decides. */
+import { Inbox, type Listener } from '../src/shared/transport/inbox.js';
+import type { Envelope, PeerExchange } from '../src/shared/transport/peer-exchange.js';
+import type { BulkKind } from '../src/shared/transport/wire.js';
+
+/** Everybody's exchanges, and the messages between them that have not arrived. */
+export class MemoryNetwork {
+  readonly exchanges: readonly MemoryExchange[];
+  /** One queue for each pair: what one worker sends to another stays in order. */
+  readonly #queues = new Map<string, (() => void)[]>();
+  /** How many floats went from worker to worker. */
+  floats = 0;
+
+  constructor(worldSize: number) {
+    this.exchanges = Array.from(
+      { length: worldSize },
+      (_, rank) => new MemoryExchange(this, rank, worldSize),
+    );
+  }
+
+  post(from: number, to: number, deliver: () => void): void {
+    const key = `${from}>${to}`;
+    const queue = this.#queues.get(key) ?? [];
+    queue.push(deliver);
+    this.#queues.set(key, queue);
+  }
+
+  /** Delivers everything, what is sent meanwhile too; `random` picks whose message comes next. */
+  deliver(random: () => number): void {
+    for (;;) {
+      const filled = [...this.#queues.values()].filter((queue) => queue.length > 0);
+      if (filled.length === 0) return;
+      filled[Math.floor(random() * filled.length)]!.shift()!();
+    }
+  }
+}
+
+export class MemoryExchange implements PeerExchange {
+  readonly inbox = new Inbox();
+
+  constructor(
+    readonly network: MemoryNetwork,
+    readonly rank: number,
+    readonly worldSize: number,
+  ) {}
+
+  nameOf(rank: number): string {
+    return `rank ${rank} on host${rank}`;
+  }
+
+  allocate(length: number): Float32Array {
+    return new Float32Array(length);
+  }
+
+  send(to: number, envelope: Envelope, payload: Float32Array): void {
+    this.network.floats += payload.length;
+    const header = { ...envelope, generation: 1, from: this.rank, length: payload.length };
+    const { inbox } = this.network.exchanges[to]!;
+    this.network.post(this.rank, to, () => inbox.deliver({ header, payload }));
+  }
+
+  listen(step: number, kinds: readonly BulkKind[], listener: Listener): () => void {
+    return this.inbox.listen(step, kinds, listener);
+  }
+}
+
+/** A small repeatable generator of numbers in [0, 1): mulberry32. */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Gradients whose float32 sum depends on the order: magnitudes over six decades, both signs. */
+export function gradient(size: number, random: () => number): Float32Array {
+  return Float32Array.from({ length: size }, () => (random() - 0.5) * 10 ** (random() * 6 - 3));
+}
+
+/** The bits, so that NaN and -0 count. */
+export function bits(values: Float32Array): Buffer {
+  return Buffer.from(values.slice().buffer);
+}

@@ -1,0 +1,93 @@
+/** The all-reduce between real processes: what `lockstep bench allreduce` starts. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BenchReply, BenchRequest } from '../src/worker/exchange/bench-worker.js';
+import { type Build, buildSources } from './transport-build.js';
+
+let build: Build;
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeAll(() => {
+  build = buildSources(['cli/bench-allreduce.ts', 'worker/exchange/bench-worker.ts']);
+});
+afterAll(() => build?.remove());
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lockstep-allreduce-'));
+  process.env.LOCKSTEP_SHM_DIR = folder;
+});
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  delete process.env.LOCKSTEP_SHM_DIR;
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+async function reply(child: ChildProcess): Promise<BenchReply> {
+  const [message] = await once(child, 'message', { signal: AbortSignal.timeout(30_000) });
+  return message as BenchReply;
+}
+
+/** Processes whose links are proven. */
+async function start(worldSize: number, shared: boolean): Promise<ChildProcess[]> {
+  const entry = path.join(build.folder, 'worker/exchange/bench-worker.js');
+  const started = Array.from({ length: worldSize }, () => fork(entry, { execArgv: [] }));
+  children.push(...started);
+  const bound = await Promise.all(started.map(reply));
+  const peers = bound.map((message, rank) => {
+    if (message.type !== 'bound') throw new Error(`${message.type} came`);
+    return { rank, endpoint: message.endpoint, host: `host${rank}`, machine: shared ? message.machine : '' };
+  });
+  const ready = started.map(reply);
+  for (const [rank, child] of started.entries()) {
+    child.send({ type: 'setup', setup: { rank, peers, buckets: [1_000, 300_000] } } satisfies BenchRequest);
+  }
+  for (const message of await Promise.all(ready)) expect(message.type).toBe('ready');
+  return started;
+}
+
+describe.each([
+  { name: 'shared memory', shared: true },
+  { name: 'frames', shared: false },
+])('processes with payloads in $name', ({ shared }) => {
+  it('name a peer that is killed, within seconds, and leave no file', async () => {
+    const [first, second, third] = await start(3, shared);
+    expect(fs.readdirSync(folder)).toEqual([]);
+    const results = [reply(first!), reply(third!)];
+    for (const child of [first, third]) child!.send({ type: 'go', step: 0 } satisfies BenchRequest);
+    second!.kill('SIGKILL');
+    const began = performance.now();
+    for (const result of await Promise.all(results)) {
+      expect(result).toEqual({ type: 'failed', message: 'The link to rank 1 on host1 broke.' });
+    }
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(fs.readdirSync(folder)).toEqual([]);
+  });
+
+  it('end by themselves and with exit code 0', async () => {
+    const started = await start(2, shared);
+    const done = started.map(reply);
+    for (const child of started) child.send({ type: 'go', step: 0 } satisfies BenchRequest);
+    for (const message of await Promise.all(done)) expect(message.type).toBe('done');
+    const exits = started.map((child) => once(child, 'exit', { signal: AbortSignal.timeout(10_000) }));
+    for (const child of started) child.send({ type: 'end' } satisfies BenchRequest);
+    for (const exit of await Promise.all(exits)) expect(exit).toEqual([0, null]);
+  });
+});
+
+describe('lockstep bench allreduce', () => {
+  it.each(['shm', 'tcp'] as const)('measures and checks the sums over %s', async (way) => {
+    const module = await import(/* @vite-ignore */ path.join(build.folder, 'cli/bench-allreduce.js'));
+    const { measureAllReduce } = module as typeof import('../src/cli/bench-allreduce.js');
+    const times = await measureAllReduce({ sizeMb: 6, workers: 2, path: way, repeats: 3 });
+    expect(times).toMatchObject({ path: way, workers: 2, megabytes: 6, buckets: 2, repeats: 3 });
+    expect(times.ms.min).toBeGreaterThan(0);
+    expect(times.ms.median).toBeGreaterThanOrEqual(times.ms.min);
+    expect(times.gigabytesPerSecond).toBeCloseTo(6 / times.ms.median, 1);
+  });
+});

@@ -1,0 +1,319 @@
+/** The mesh between workers over real sockets, with both ways that payloads take. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Push } from 'zeromq';
+import type { Peer } from '../src/shared/protocol/messages.js';
+import type { BulkMessage } from '../src/shared/transport/inbox.js';
+import { machineIdentity } from '../src/shared/transport/machine.js';
+import { type ConnectOptions, Mesh, type MeshOptions } from '../src/shared/transport/mesh.js';
+import { encode } from '../src/shared/transport/wire.js';
+import { Gather } from '../src/worker/exchange/gather.js';
+import { Reducer, sentBytes } from '../src/worker/exchange/reducer.js';
+
+let folder: string;
+let meshes: Mesh[];
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lockstep-transport-'));
+  process.env.LOCKSTEP_SHM_DIR = folder;
+  meshes = [];
+});
+
+afterEach(async () => {
+  await Promise.all(meshes.map((mesh) => mesh.close()));
+  delete process.env.LOCKSTEP_SHM_DIR;
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+async function bind(options: MeshOptions = {}): Promise<Mesh> {
+  const mesh = await Mesh.bind(options);
+  meshes.push(mesh);
+  return mesh;
+}
+
+function peersOf(members: readonly Mesh[], machine: string): Peer[] {
+  return members.map(({ endpoint }, rank) => ({ rank, endpoint, host: `host${rank}`, machine }));
+}
+
+async function connect(
+  members: readonly Mesh[],
+  machine: string,
+  options: Partial<ConnectOptions> = {},
+  generation = 1,
+) {
+  const peers = peersOf(members, machine);
+  await Promise.all(
+    members.map((mesh, rank) =>
+      mesh.connect({ generation, rank, peers }, { stepBytes: 1 << 20, ...options }),
+    ),
+  );
+}
+
+/** The next message of a step. */
+function next(mesh: Mesh, step: number): Promise<BulkMessage> {
+  return new Promise((resolve, reject) => {
+    const stop = mesh.listen(step, ['contribution'], {
+      message: (message) => {
+        setImmediate(() => stop());
+        resolve(message);
+      },
+      failed: reject,
+    });
+  });
+}
+
+function post(mesh: Mesh, to: number, step: number, values: Float32Array): void {
+  const memory = mesh.allocate(values.length);
+  memory.set(values);
+  mesh.send(to, { kind: 'contribution', step, bucket: 0, node: [0, 1], start: 0 }, memory);
+}
+
+const paths = [
+  { name: 'frames', machine: () => '' },
+  { name: 'shared memory', machine: machineIdentity },
+] as const;
+
+describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
+  it.each([1, 2, 3])('connects %d workers, each with each, and leaves no file', async (worldSize) => {
+    const members = await Promise.all(Array.from({ length: worldSize }, () => bind()));
+    await connect(members, machine());
+    for (const mesh of members) {
+      expect(mesh.worldSize).toBe(worldSize);
+      for (let rank = 0; rank < worldSize; rank += 1) {
+        expect(mesh.pathTo(rank)).toBe(rank === mesh.rank ? undefined : name);
+      }
+    }
+    expect(fs.readdirSync(folder)).toEqual([]);
+  });
+
+  // 2,500,000 floats are 10 MB: three frames. 7 floats are a frame that ZeroMQ copies.
+  it.each([0, 1, 7, 100_000, 2_500_000])('carries %d floats', async (length) => {
+    const members = [await bind(), await bind()];
+    await connect(members, machine(), { stepBytes: 16 << 20 });
+    const values = Float32Array.from({ length }, (_, i) => i * 0.5);
+    post(members[0]!, 1, 0, values);
+    const { header, payload } = await next(members[1]!, 0);
+    expect(header).toMatchObject({ from: 0, generation: 1, step: 0, length });
+    expect(Buffer.from(payload.slice().buffer).equals(Buffer.from(values.buffer))).toBe(true);
+  });
+
+  it('keeps messages of a step that has not begun here, and drops those of one that is over', async () => {
+    const members = [await bind(), await bind()];
+    await connect(members, machine());
+    post(members[0]!, 1, 5, Float32Array.of(5));
+    post(members[0]!, 1, 6, Float32Array.of(6));
+    // The same socket delivers in order: when 6 is there, 5 is too.
+    expect((await next(members[1]!, 6)).payload[0]).toBe(6);
+    members[1]!.begin(6);
+    expect(members[1]!.dropped.step).toBe(1);
+  });
+
+  it('reuses its memory in every step', async () => {
+    const warnings: string[] = [];
+    const members = [await bind({ warn: (text) => warnings.push(text) }), await bind()];
+    await connect(members, machine(), { stepBytes: 4096 });
+    for (let step = 0; step < 5; step += 1) {
+      for (const mesh of members) mesh.begin(step);
+      post(members[0]!, 1, step, new Float32Array(1000).fill(step));
+      expect((await next(members[1]!, step)).payload[999]).toBe(step);
+    }
+    expect(warnings).toEqual([]);
+    // What does not fit is sent all the same.
+    post(members[0]!, 1, 5, new Float32Array(1000).fill(5));
+    post(members[0]!, 1, 6, new Float32Array(1000).fill(6));
+    expect((await next(members[1]!, 6)).payload[999]).toBe(6);
+    expect(warnings).toEqual([expect.stringMatching(/sends more than was announced/)]);
+  });
+
+  it('forms a new generation with other members, and drops what comes from the old one', async () => {
+    const members = [await bind(), await bind(), await bind()];
+    await connect(members, machine());
+    const left = members.slice(0, 2);
+    const waiting = next(members[0]!, 0);
+    const failed = expect(waiting).rejects.toThrow('Generation 2 begins.');
+    await connect(left, machine(), {}, 2);
+    await failed;
+    expect(members[0]!.worldSize).toBe(2);
+    // The third worker has not been told; its link to the others still stands.
+    post(members[2]!, 0, 0, Float32Array.of(7));
+    post(left[1]!, 0, 0, Float32Array.of(8));
+    expect((await next(left[0]!, 0)).payload[0]).toBe(8);
+    await expect.poll(() => left[0]!.dropped.generation).toBe(1);
+    expect(fs.readdirSync(folder)).toEqual([]);
+  });
+
+  it('connects when one is told much earlier than the other', async () => {
+    const members = [await bind(), await bind()];
+    const peers = peersOf(members, machine());
+    const first = members[0]!.connect({ generation: 4, rank: 0, peers }, { stepBytes: 1000 });
+    // The hello of rank 0 has reached rank 1 when a message that follows it on the same way is counted.
+    const probe = new Push({ linger: 0 });
+    probe.connect(members[1]!.endpoint);
+    await probe.send([encode({ kind: 'welcome', generation: 3, from: 0, mapped: false })]);
+    await expect.poll(() => members[1]!.dropped.generation).toBe(1);
+    probe.close();
+    await Promise.all([first, members[1]!.connect({ generation: 4, rank: 1, peers }, { stepBytes: 1000 })]);
+  });
+
+  it('names who is missing when not all connect', async () => {
+    const members = [await bind(), await bind(), await bind()];
+    const peers = peersOf(members, machine());
+    const results = await Promise.allSettled(
+      [0, 1].map((rank) =>
+        members[rank]!.connect({ generation: 1, rank, peers }, { stepBytes: 100, deadlineMs: 300 }),
+      ),
+    );
+    for (const result of results) {
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: {
+          code: 'WORKER_LOST',
+          message: expect.stringMatching(/^No link after 0.3 s: rank 2 on host2 .* is silent\.$/),
+        },
+      });
+    }
+    expect(fs.readdirSync(folder)).toEqual([]);
+  });
+
+  it('fails at once who waits for a peer that goes away, and names it', async () => {
+    const lost: number[] = [];
+    const members = [await bind({ lost: (rank) => lost.push(rank) }), await bind()];
+    await connect(members, machine());
+    const options = { step: 0, microBatches: 2 };
+    const reducer = new Reducer({
+      ...options,
+      exchange: members[0]!,
+      buckets: [64],
+      output: () => new Float32Array(64),
+    });
+    const gather = new Gather({ ...options, exchange: members[0]! });
+    reducer.contribute(0, { lo: 0, hi: 1 }, new Float32Array(64));
+    const began = performance.now();
+    const failures = [reducer.result(0), gather.gather('rows', 0, Float32Array.of(1))].map((waiting) =>
+      expect(waiting).rejects.toMatchObject({
+        code: 'WORKER_LOST',
+        message: 'The link to rank 1 on host1 broke.',
+      }),
+    );
+    await members[1]!.close();
+    await Promise.all(failures);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(lost).toEqual([1]);
+    // And who begins to wait afterwards.
+    await expect(new Gather({ ...options, exchange: members[0]! }).result('rows')).rejects.toThrow(
+      'rank 1 on host1',
+    );
+  });
+
+  it('drops what is malformed, says so, and goes on', async () => {
+    const warnings: string[] = [];
+    const members = [await bind(), await bind({ warn: (text) => warnings.push(text) })];
+    await connect(members, machine());
+    const stranger = new Push({ linger: 0 });
+    stranger.connect(members[1]!.endpoint);
+    const header = {
+      kind: 'result',
+      generation: 1,
+      step: 0,
+      from: 0,
+      bucket: 0,
+      node: [0, 2],
+      start: 0,
+      length: 4,
+    };
+    await stranger.send([Buffer.from('nonsense')]);
+    await stranger.send([Buffer.alloc(100_000), Buffer.alloc(10)]);
+    await stranger.send([encode(header), Buffer.alloc(12)]);
+    await stranger.send([encode({ ...header, at: 1 << 30 })]);
+    await stranger.send([encode({ ...header, from: 9 })]);
+    await expect.poll(() => members[1]!.dropped).toEqual({ generation: 1, step: 0, malformed: 4 });
+    expect(warnings[2]).toMatch(/result of rank 0 to bucket 0 of step 0 announces 16 bytes and brings 12/);
+    stranger.close();
+    post(members[0]!, 1, 0, Float32Array.of(3));
+    expect((await next(members[1]!, 0)).payload[0]).toBe(3);
+  });
+
+  it('reduces and gathers over many steps', async () => {
+    const buckets = [10, 50_000, 300_000];
+    const members = [await bind(), await bind(), await bind()];
+    const plan = { worldSize: 3, microBatches: 3, buckets, gatheredFloats: 8 };
+    await connect(members, machine(), { stepBytes: sentBytes({ ...plan, rank: 0 }) * 1.2 });
+    for (let step = 0; step < 4; step += 1) {
+      const all = members.map(async (mesh, rank) => {
+        mesh.begin(step);
+        const exchange = mesh;
+        const gather = new Gather({ exchange, step, microBatches: 3 });
+        const rows = await gather.gather('rows', rank, new Float32Array(8).fill(rank + step));
+        const reducer = new Reducer({
+          exchange,
+          step,
+          microBatches: 3,
+          buckets,
+          output: (bucket) => new Float32Array(buckets[bucket]!),
+          pieceFloats: 4096,
+        });
+        for (const [bucket, size] of buckets.entries()) {
+          reducer.contribute(
+            bucket,
+            { lo: rank, hi: rank + 1 },
+            Float32Array.from({ length: size }, (_, i) => i + rank),
+          );
+        }
+        const results = await Promise.all(buckets.map((_, bucket) => reducer.result(bucket)));
+        gather.close();
+        return { rows, results };
+      });
+      for (const { rows, results } of await Promise.all(all)) {
+        expect([rows[0], rows[8], rows[23]]).toEqual([step, step + 1, step + 2]);
+        for (const result of results) expect(result.every((value, i) => value === 3 * i + 3)).toBe(true);
+      }
+    }
+  });
+});
+
+describe('shared memory that is not to be had', () => {
+  it('falls back to frames when the file system is full, and says why', async (context) => {
+    if (process.getuid?.() !== 0) context.skip('mounting a small tmpfs takes root');
+    const small = path.join(folder, 'small');
+    fs.mkdirSync(small);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small], { stdio: 'ignore' });
+    } catch {
+      context.skip('no tmpfs can be mounted here');
+    }
+    try {
+      process.env.LOCKSTEP_SHM_DIR = small;
+      const warnings: string[] = [];
+      const warn = (text: string) => warnings.push(text);
+      const members = [await bind({ warn }), await bind({ warn })];
+      await connect(members, machineIdentity(), { stepBytes: 1 << 20 });
+      expect(members[0]!.pathTo(1)).toBe('frames');
+      expect(warnings[0]).toMatch(
+        /No 2 MB of shared memory in .*small: ENOSPC\. .*--shm-size.* over TCP instead/,
+      );
+      post(members[0]!, 1, 0, Float32Array.of(1, 2, 3));
+      expect([...(await next(members[1]!, 0)).payload]).toEqual([1, 2, 3]);
+      expect(fs.readdirSync(small)).toEqual([]);
+    } finally {
+      execFileSync('umount', ['-l', small]);
+    }
+  });
+
+  it('falls back to frames where a region can not be opened', async () => {
+    const warnings: string[] = [];
+    const members = [await bind(), await bind({ warn: (text) => warnings.push(text) })];
+    const peers = peersOf(members, 'the same');
+    const first = members[0]!.connect({ generation: 1, rank: 0, peers }, { stepBytes: 4096 });
+    await expect.poll(() => fs.readdirSync(folder).length).toBe(1);
+    for (const file of fs.readdirSync(folder)) fs.rmSync(path.join(folder, file));
+    await Promise.all([first, members[1]!.connect({ generation: 1, rank: 1, peers }, { stepBytes: 4096 })]);
+    expect(members[0]!.pathTo(1)).toBe('frames');
+    expect(members[1]!.pathTo(0)).toBe('shared memory');
+    expect(warnings).toEqual([
+      expect.stringMatching(/can't be used: ENOENT.* of rank 0 on host0 come over TCP instead/),
+    ]);
+  });
+});
