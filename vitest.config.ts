@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Several workers' sessions share a test's process, and each of their runs in flight holds a thread of libuv's pool.
+process.env.UV_THREADPOOL_SIZE ??= '32';
+
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
