@@ -5,7 +5,7 @@ process.env.UV_THREADPOOL_SIZE ??= '32';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
     pool: 'forks',
     // Two cores: more forks than that only makes the tests that start real workers slower.
     maxWorkers: 2,
