@@ -37,6 +37,7 @@ export class MemoryNetwork {
 
 export class MemoryExchange implements PeerExchange {
   readonly inbox = new Inbox();
+  readonly #allocated = new WeakSet<ArrayBufferLike>();
 
   constructor(
     readonly network: MemoryNetwork,
@@ -49,10 +50,19 @@ export class MemoryExchange implements PeerExchange {
   }
 
   allocate(length: number): Float32Array {
-    return new Float32Array(length);
+    const memory = new Float32Array(length);
+    this.#allocated.add(memory.buffer);
+    return memory;
+  }
+
+  /** Both ways that a sum is sent must give the same: ranks differ in it. */
+  canSend(): boolean {
+    return this.rank % 2 === 0;
   }
 
   send(to: number, envelope: Envelope, payload: Float32Array): void {
+    if (!this.canSend() && !this.#allocated.has(payload.buffer))
+      throw new Error('Sent from memory of its own');
     this.network.floats += payload.length;
     const header = { ...envelope, generation: 1, from: this.rank, length: payload.length };
     const { inbox } = this.network.exchanges[to]!;

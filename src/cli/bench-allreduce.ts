@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
 import type { Peer } from '../shared/protocol/messages.js';
+import { workerNodeFlags } from '../shared/transport/frame-memory.js';
 import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
 
 const entry = fileURLToPath(new URL('../worker/exchange/bench-worker.js', import.meta.url));
@@ -44,7 +45,10 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
   const { sizeMb, workers, path, repeats } = options;
   const children = Array.from(
     { length: workers },
-    () => new Child(fork(entry, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })),
+    () =>
+      new Child(
+        fork(entry, { execArgv: [...workerNodeFlags], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+      ),
   );
   try {
     const bound = await Promise.all(children.map((child) => child.expect('bound')));

@@ -207,6 +207,13 @@ export class Mesh implements PeerExchange {
     return new Float32Array(length);
   }
 
+  canSend(memory: Float32Array): boolean {
+    for (const { link } of this.#connections.values()) {
+      if (link?.path === 'shared memory' && memory.buffer !== this.#region?.buffer) return false;
+    }
+    return true;
+  }
+
   send(to: number, envelope: Envelope, payload: Float32Array): void {
     const { generation, rank: from } = this.#now;
     const connection = this.#connections.get(to);

@@ -15,7 +15,10 @@ export interface PeerExchange {
   /** Memory for values that are sent; valid until the step's commit. */
   allocate(length: number): Float32Array;
 
-  /** Sends values from `allocate` to a peer, in order of the calls for each peer. Failures go to the listeners. */
+  /** Whether values elsewhere, that stay as they are until the step's commit, can be sent from where they lie. */
+  canSend(memory: Float32Array): boolean;
+
+  /** Sends values from `allocate`, or that `canSend` accepts, to a peer, in order of the calls for each peer. Failures go to the listeners. */
   send(to: number, envelope: Envelope, payload: Float32Array): void;
 
   /** Hands over a step's messages of some kinds; returns how to stop. */

@@ -54,14 +54,16 @@ async function handle(request: BenchRequest): Promise<void> {
 
 async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply> {
   const worldSize = peers.length;
-  const stepBytes = sentBytes({ rank, worldSize, microBatches: worldSize, buckets });
+  const stepBytes = sentBytes({ rank, worldSize, microBatches: worldSize, buckets, outputs: true });
   await mesh.connect({ generation: 1, rank, peers }, { stepBytes });
   const [node] = coveringNodes(...bounds(rangeOf(rank, worldSize, worldSize)), worldSize);
   const data = buckets.map((size, bucket) => new Float32Array(size).map((_, i) => value(rank, bucket, i)));
-  const outputs = buckets.map((size) => new Float32Array(size));
+  // Sums stay where peers read them, as sums of an all-reduce in place do.
+  let outputs: Float32Array[] = [];
 
   reduce = async (step) => {
     mesh.begin(step);
+    outputs = buckets.map((size) => mesh.allocate(size));
     for (const output of outputs) output[0] = Number.NaN;
     const cpu = process.cpuUsage();
     const began = Number(process.hrtime.bigint()) / 1e6;
@@ -71,6 +73,7 @@ async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply
       microBatches: worldSize,
       buckets,
       output: (bucket) => outputs[bucket]!,
+      dataStays: true,
       deadlineMs: 20_000,
     });
     const results: Promise<Float32Array>[] = [];

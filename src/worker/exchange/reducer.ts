@@ -21,8 +21,18 @@ export interface ReducerOptions {
   readonly microBatches: number;
   /** The size of every bucket in floats; the same on every rank. */
   readonly buckets: readonly number[];
-  /** Where a reduced bucket goes: as many floats as the bucket has. Called once a bucket, when its first values come. */
+  /**
+   * Where a reduced bucket goes: as many floats as the bucket has. Called once a bucket, when its first values come. It
+   * must stay as it is until the step's commit, since peers may read from it; in memory from `exchange.allocate` a
+   * bucket's sum is written once instead of twice where memory is shared.
+   */
   readonly output: (bucket: number) => Float32Array;
+  /**
+   * Whether data given to `contribute` stays as it is, and allocated, until the step's commit, and after a failure until
+   * the process ends or a step of a later generation is committed. Then it is sent from where it lies, where memory is
+   * not shared. Default false: it is copied.
+   */
+  readonly dataStays?: boolean;
   /** How long to wait while nothing comes. Default 60,000 ms. */
   readonly deadlineMs?: number;
   /** The most floats of a piece; the same on every rank. Default 2¹⁹ (2 MiB). */
@@ -96,7 +106,9 @@ export class Reducer {
       for (const { start, length } of this.#pieces(size, to)) {
         const piece = data.subarray(start, start + length);
         if (to === rank) this.#add(bucket, start, { node, data: piece, memory: 'given' });
-        else {
+        else if (this.#options.dataStays === true && this.#exchange.canSend(piece)) {
+          this.#send(to, 'contribution', bucket, node, start, piece);
+        } else {
           const memory = this.#exchange.allocate(length);
           memory.set(piece);
           this.#send(to, 'contribution', bucket, node, start, memory);
@@ -174,8 +186,10 @@ export class Reducer {
     let data = root.data;
     if (root.memory !== 'placed') {
       // One rank gave the sum over all micro-batches: there was nothing to add.
-      this.#output(bucket).set(data, start);
-      if (worldSize > 1) {
+      const output = this.#output(bucket).subarray(start, start + length);
+      output.set(data);
+      if (this.#exchange.canSend(output)) data = output;
+      else {
         data = this.#exchange.allocate(length);
         data.set(root.data);
       }
@@ -191,10 +205,10 @@ export class Reducer {
     const node = { lo: left.node.lo, hi: right.node.hi };
     const { length } = left.data;
     if (node.lo === 0 && node.hi === this.#options.microBatches) {
-      // Written in one pass to where it belongs and to where peers read it.
+      // Where it belongs and, if that is another place, where peers read it: in one pass.
       const output = this.#output(bucket).subarray(start, start + length);
-      const sent = this.#exchange.worldSize > 1 ? this.#exchange.allocate(length) : output;
-      addInto(sent, left.data, right.data, sent === output ? undefined : output);
+      const sent = this.#exchange.canSend(output) ? output : this.#exchange.allocate(length);
+      addInto(output, left.data, right.data, sent === output ? undefined : sent);
       for (const { data, memory } of [left, right]) if (memory === 'scratch') this.#spare.push(data);
       return { node, data: sent, memory: 'placed' };
     }
@@ -329,16 +343,19 @@ export function sentBytes(plan: {
   readonly buckets: readonly number[];
   /** Floats that all of this rank's micro-batches give to be gathered. */
   readonly gatheredFloats?: number;
+  /** Whether `output` is memory from `exchange.allocate`. */
+  readonly outputs?: boolean;
 }): number {
-  const { rank, worldSize, microBatches, buckets, gatheredFloats = 0 } = plan;
-  if (worldSize === 1) return 0;
+  const { rank, worldSize, microBatches, buckets, gatheredFloats = 0, outputs = false } = plan;
+  if (worldSize === 1 && !outputs) return 0;
   const { lo, hi } = rangeOf(rank, worldSize, microBatches);
   const nodes = coveringNodes(lo, hi, microBatches).length;
   const padding = 64;
   let bytes = gatheredFloats * 4 + padding * 2 * (hi - lo);
   for (const size of buckets) {
+    if (outputs) bytes += size * 4 + padding;
     for (let to = 0; to < worldSize; to += 1) {
-      const copies = to === rank ? 1 : nodes;
+      const copies = to === rank ? (outputs ? 0 : 1) : nodes;
       for (const { length } of piecesOf(size, to, worldSize)) bytes += copies * (length * 4 + padding);
     }
   }
