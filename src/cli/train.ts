@@ -1,13 +1,14 @@
 /** `lockstep train`: a run on this host. */
 import type { Argv, CommandModule } from 'yargs';
 import { LineProgress } from '../coordinator/progress.js';
-import { train } from '../coordinator/train.js';
+import { type TrainOptions, train } from '../coordinator/train.js';
 import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import { print, runCommand } from './output.js';
 import { resultTable } from './results.js';
 
-interface TrainArguments {
+/** What both ways to start a run take. */
+export interface RunArguments {
   readonly config: string;
   readonly workers: number;
   readonly out: string | undefined;
@@ -15,39 +16,44 @@ interface TrainArguments {
   readonly json: boolean;
 }
 
-export const trainCommand: CommandModule<object, TrainArguments> = {
+export const trainCommand: CommandModule<object, RunArguments> = {
   command: 'train <config>',
   describe: 'Train on this host with N local workers',
   builder: (yargs) =>
-    configArguments(yargs)
+    runOptions(yargs)
       .option('workers', {
         type: 'number',
         default: 1,
         describe: 'Worker processes, one GPU each where there are GPUs',
       })
-      .option('out', { type: 'string', describe: 'Run folder  [default: runs/NAME-TIME]' })
-      .option('json', { type: 'boolean', default: false, describe: 'Print the summary as JSON on stdout' })
       .example('$0 train configs/demo-contrastive.yaml --workers 2', 'two workers on this host')
       .example('$0 train configs/demo-traditional.yaml --set stages.0.epochs=1', 'another value for one key'),
-  handler: ({ config: path, workers, out, set, json }) =>
-    runCommand(json, async () => {
-      const config = await loadConfig(path, { set });
-      const progress = new LineProgress(process.stderr);
-      const { summary, run } = await train({
-        config,
-        workers: wholeWorkers(workers),
-        launch: 'local',
-        bind: 'tcp://127.0.0.1:*',
-        out,
-        progress,
-      });
-      if (json) print({ ...summary, run });
-      else process.stdout.write(resultTable([{ name: config.name, run, summary }]));
-    }),
+  handler: (args) => startRun(args, { launch: 'local', bind: 'tcp://127.0.0.1:*' }),
 };
 
-/** What every command that takes a config takes. */
-export function configArguments(yargs: Argv): Argv<{ config: string; set: string[] }> {
+/** Trains, and prints what came of it. */
+export function startRun(
+  { config: path, workers, out, set, json }: RunArguments,
+  place: Pick<TrainOptions, 'launch' | 'bind'>,
+): Promise<void> {
+  return runCommand(json, async () => {
+    const config = await loadConfig(path, { set });
+    const progress = new LineProgress(process.stderr);
+    const { summary, run } = await train({ config, workers: wholeWorkers(workers), ...place, out, progress });
+    if (json) print({ ...summary, run });
+    else process.stdout.write(resultTable([{ name: config.name, run, summary }]));
+  });
+}
+
+/** The options that both ways to start a run have. */
+export function runOptions(yargs: Argv): Argv<Pick<RunArguments, 'config' | 'set' | 'out' | 'json'>> {
+  return configArguments(yargs)
+    .option('out', { type: 'string', describe: 'Run folder  [default: runs/NAME-TIME]' })
+    .option('json', { type: 'boolean', default: false, describe: 'Print the summary as JSON on stdout' });
+}
+
+/** A config file and what overrides it. */
+function configArguments(yargs: Argv): Argv<{ config: string; set: string[] }> {
   return yargs
     .positional('config', {
       type: 'string',
