@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
 import type { Peer } from '../shared/protocol/messages.js';
+import { workerNodeFlags } from '../shared/transport/frame-memory.js';
 import type { StepBenchReply, StepBenchRequest } from '../worker/bench-step-worker.js';
 import { print, runCommand } from './output.js';
 
@@ -36,7 +37,7 @@ export interface StepTimesReport {
   readonly exposedMs: Spread;
   /** Of the largest process. */
   readonly peakRssBytes: number;
-  /** From the start of the processes to the end of the first step. */
+  /** From the start of the command to the end of the first step. */
   readonly startToFirstStepMs: number;
 }
 
@@ -70,8 +71,9 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON on stdout' })
       .example('$0 bench step --workers 2 --threads 1 --batch 16 --json', ''),
-  handler: ({ json, ...options }) =>
+  handler: ({ encoder, stem, batch, threads, precision, steps, warmup, workers, exchange, json }) =>
     runCommand(json, async () => {
+      const options = { encoder, stem, batch, threads, precision, steps, warmup, workers, exchange };
       const report = await measureStep(options);
       if (json) print(report);
       else {
@@ -85,7 +87,6 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
 
 /** Runs the benchmark in processes of its own, which are gone when it returns. */
 export async function measureStep(options: Omit<Arguments, 'json'>): Promise<StepTimesReport> {
-  const began = performance.now();
   const processes = Array.from({ length: options.workers }, () => new BenchProcess(options.threads));
   try {
     const bound = await Promise.all(processes.map((process) => process.reply('bound')));
@@ -100,31 +101,41 @@ export async function measureStep(options: Omit<Arguments, 'json'>): Promise<Ste
         return process.ask({ type: 'setup', setup }, 'ready');
       }),
     );
-    const times: number[] = [];
-    const exposed: number[] = [];
-    let startToFirstStepMs = 0;
-    let peakRssBytes = 0;
-    for (let step = 0; step < options.warmup + options.steps; step += 1) {
-      const from = performance.now();
-      const done = await Promise.all(processes.map((process) => process.ask({ type: 'go', step }, 'done')));
-      if (step === 0) startToFirstStepMs = performance.now() - began;
-      peakRssBytes = Math.max(...done.map((reply) => reply.peakRssBytes));
-      if (step < options.warmup) continue;
-      times.push(performance.now() - from);
-      exposed.push(Math.max(...done.map((reply) => reply.exposedMs)));
-    }
-    const images = options.batch * options.workers;
+    // Who exchanges nothing waits for nobody: each runs all its steps by itself, and the rates are added up.
+    const paths = alone ? processes.map((process) => [process]) : [processes];
+    const runs = await Promise.all(paths.map((together) => runSteps(together, options)));
+    const images = (options.batch * options.workers) / runs.length;
+    const rates = runs.map(({ times }) => times.map((ms) => (images / ms) * 1000));
     return {
       arguments: options,
-      imagesPerSec: spread(times.map((ms) => (images / ms) * 1000)),
-      msPerStep: spread(times),
-      exposedMs: spread(exposed),
-      peakRssBytes,
-      startToFirstStepMs,
+      imagesPerSec: spread(rates[0]!.map((_, i) => rates.reduce((sum, rate) => sum + rate[i]!, 0))),
+      msPerStep: spread(runs.flatMap(({ times }) => times)),
+      exposedMs: spread(runs.flatMap(({ exposed }) => exposed)),
+      peakRssBytes: Math.max(...runs.map(({ peakRssBytes }) => peakRssBytes)),
+      startToFirstStepMs: Math.max(...runs.map(({ firstStepAt }) => firstStepAt)),
     };
   } finally {
     for (const process of processes) process.end();
   }
+}
+
+/** Steps that these processes take together: a step is over when its slowest is. */
+async function runSteps(processes: readonly BenchProcess[], { warmup, steps }: Omit<Arguments, 'json'>) {
+  const times: number[] = [];
+  const exposed: number[] = [];
+  let firstStepAt = 0;
+  let peakRssBytes = 0;
+  for (let step = 0; step < warmup + steps; step += 1) {
+    const from = performance.now();
+    const done = await Promise.all(processes.map((process) => process.ask({ type: 'go', step }, 'done')));
+    // Counted from the start of this process, which starts the others.
+    if (step === 0) firstStepAt = performance.now();
+    peakRssBytes = Math.max(...done.map((reply) => reply.peakRssBytes));
+    if (step < warmup) continue;
+    times.push(performance.now() - from);
+    exposed.push(Math.max(...done.map((reply) => reply.exposedMs)));
+  }
+  return { times, exposed, firstStepAt, peakRssBytes };
 }
 
 function configOf({ encoder, stem, batch, threads, precision }: Omit<Arguments, 'json'>, worldSize: number) {
@@ -161,6 +172,7 @@ class BenchProcess {
         TF_NUM_INTEROP_THREADS: '1',
         UV_THREADPOOL_SIZE: '16',
       },
+      execArgv: [...workerNodeFlags],
     });
     this.#child.on('message', (reply: StepBenchReply) => {
       if (this.#waiting === undefined) this.#replies.push(reply);

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LockstepError } from '../shared/errors.js';
+import { workerNodeFlags } from '../shared/transport/frame-memory.js';
 
 const entry = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
@@ -55,7 +56,7 @@ export class LocalWorkers {
     const log = openSync(join(logs, `worker-${slot}.log`), 'a');
     const child = spawn(
       process.execPath,
-      [entry, 'worker', '--coordinator', coordinator, '--slot', String(slot)],
+      [...workerNodeFlags, entry, 'worker', '--coordinator', coordinator, '--slot', String(slot)],
       {
         stdio: ['ignore', log, log],
         env: {
