@@ -39,7 +39,7 @@ describe('a traced function', () => {
 
   it('keeps variables between runs', async () => {
     const counter = session.variable('counter', 'float32', [2]);
-    await session.assign(counter, [1, 2]);
+    await session.assign(new Map([[counter, [1, 2]]]));
     const add = session.trace('add', (t) => {
       t.assign(counter, tf.add(t.read(counter), t.input('x', 'float32', [2])));
       return t.afterEffects(() => ({ after: t.read(counter) }));

@@ -72,8 +72,8 @@ describe('an optimiser', () => {
     try {
       const weight = session.variable('weight', 'float32', [size]);
       const slots = slotNames(config).map((name) => session.variable(name, 'float32', [size]));
-      await session.assign(weight, initial);
-      for (const slot of slots) await session.assign(slot, new Float32Array(size));
+      const zeros = slots.map((slot) => [slot, new Float64Array(size)] as const);
+      await session.assign(new Map([[weight, initial], ...zeros]));
       const apply = session.trace('apply', (t) => {
         optimizer(t, config)(weight, slots, t.input('gradient', 'float32', [size]));
         return {};

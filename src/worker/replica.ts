@@ -35,12 +35,12 @@ export class Replica {
 
   /** Gives weights and statistics their first values: a pure function of the seed and each tensor's name. */
   async initialize(seed: number): Promise<void> {
-    for (const spec of this.model.parameters) {
-      await this.session.assign(this.parameter(spec.name), initialize(spec, seed));
-    }
+    const values = new Map<Variable, Float32Array>();
+    for (const spec of this.model.parameters) values.set(this.parameter(spec.name), initialize(spec, seed));
     for (const { name, shape, init } of this.model.statistics) {
-      await this.session.assign(this.statistic(name), new Float32Array(elementCount(shape)).fill(init));
+      values.set(this.statistic(name), new Float32Array(elementCount(shape)).fill(init));
     }
+    await this.session.assign(values);
   }
 
   parameter(name: string): Variable {
@@ -57,19 +57,17 @@ export class Replica {
 
   /** Starts a stage's optimiser: slots of `kinds` for `parameters`, all zero. Earlier stages' slots are dropped. */
   async resetSlots(kinds: readonly string[], parameters: readonly ParameterSpec[]): Promise<void> {
-    this.#activeSlots = [];
+    const zeros = new Map<Variable, Float32Array>();
     for (const kind of kinds) {
       for (const { name, shape } of parameters) {
         const key = `${kind}/${name}`;
-        let slot = this.#slots.get(key);
-        if (slot === undefined) {
-          slot = this.session.variable(key, 'float32', shape);
-          this.#slots.set(key, slot);
-        }
-        await this.session.assign(slot, new Float32Array(elementCount(shape)));
-        this.#activeSlots.push(slot);
+        const slot = this.#slots.get(key) ?? this.session.variable(key, 'float32', shape);
+        this.#slots.set(key, slot);
+        zeros.set(slot, new Float32Array(elementCount(shape)));
       }
     }
+    this.#activeSlots = [...zeros.keys()];
+    await this.session.assign(zeros);
   }
 
   /** Everything that a checkpoint holds, in a fixed order. */
@@ -86,21 +84,35 @@ export class Replica {
     return await this.session.read(this.tensors.map(({ variable }) => variable));
   }
 
-  /** @throws LockstepError CHECKPOINT when there is no such tensor or its size differs. */
-  async load(name: string, values: Float32Array): Promise<void> {
-    const variable = this.#parameters.get(name) ?? this.#statistics.get(name) ?? this.#slots.get(name);
-    if (variable === undefined) {
-      throw new LockstepError('CHECKPOINT', `The model has no tensor '${name}', which the checkpoint holds.`);
+  /**
+   * Replaces tensors by a checkpoint's, all of them or none.
+   * @throws LockstepError CHECKPOINT when the model lacks one, or its size differs.
+   */
+  async load(tensors: ReadonlyMap<string, Float32Array>): Promise<void> {
+    const values = new Map<Variable, Float32Array>();
+    for (const [name, data] of tensors) {
+      const variable = this.#parameters.get(name) ?? this.#statistics.get(name) ?? this.#slots.get(name);
+      if (variable === undefined) {
+        throw new LockstepError(
+          'CHECKPOINT',
+          `The model has no tensor '${name}', which the checkpoint holds.`,
+          mismatch,
+        );
+      }
+      if (data.length !== elementCount(variable.shape)) {
+        throw new LockstepError(
+          'CHECKPOINT',
+          `Tensor '${name}' has ${data.length} values in the checkpoint; the model wants [${variable.shape.join(',')}].`,
+          mismatch,
+        );
+      }
+      values.set(variable, data);
     }
-    if (values.length !== elementCount(variable.shape)) {
-      throw new LockstepError(
-        'CHECKPOINT',
-        `Tensor '${name}' has ${values.length} values in the checkpoint; the model wants [${variable.shape.join(',')}].`,
-      );
-    }
-    await this.session.assign(variable, values);
+    await this.session.assign(values);
   }
 }
+
+const mismatch = { hint: 'Use the configuration that the checkpoint was made with.' };
 
 function found(variables: ReadonlyMap<string, Variable>, name: string): Variable {
   const variable = variables.get(name);

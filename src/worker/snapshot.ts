@@ -31,11 +31,13 @@ export async function sendSnapshot(
 
 /** Takes `count` tensors that the coordinator sends, in place of the replica's. */
 export async function receiveTensors(link: CoordinatorLink, replica: Replica, count: number): Promise<void> {
+  const tensors = new Map<string, Float32Array>();
   for (let i = 0; i < count; i += 1) {
     const { message, frames } = await link.expect('tensor');
     const bytes = Buffer.concat(frames);
     const copy = new ArrayBuffer(bytes.byteLength);
     new Uint8Array(copy).set(bytes);
-    await replica.load(message.name, new Float32Array(copy));
+    tensors.set(message.name, new Float32Array(copy));
   }
+  await replica.load(tensors);
 }

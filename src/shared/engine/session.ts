@@ -20,10 +20,12 @@ export interface Signature {
 /** Feeds in the order of the signature's inputs; they stay the caller's. The outputs are the caller's to free. */
 export type PreparedRun = (feeds: readonly HostTensor[]) => Promise<HostTensor[]>;
 
+/** What reads a variable, and what sets it. */
 interface DeclaredVariable {
-  readonly variable: Variable;
   readonly read: OutputRef;
-  readonly assign: PreparedRun;
+  /** The placeholder of the value to assign. */
+  readonly value: OutputRef;
+  readonly assign: Operation;
 }
 
 export class Session {
@@ -62,11 +64,7 @@ export class Session {
     const assign = graph.add('AssignVariableOp', [handle, value], { dtype: type });
     const read = graph.add('ReadVariableOp', [handle], { dtype: type }).outputs[0]!;
     const variable = { name, dtype, shape, handle };
-    this.#variables.set(name, {
-      variable,
-      read,
-      assign: this.prepare({ inputs: [value], outputs: [], targets: [assign] }),
-    });
+    this.#variables.set(name, { read, value, assign });
     return variable;
   }
 
@@ -75,13 +73,20 @@ export class Session {
     return new TracedFunction(name, this, Trace.record(name, this.#graph, build));
   }
 
-  /** Sets a variable from the host. The values are copied, so that TensorFlow may keep the memory it is given. */
-  async assign(variable: Variable, values: ArrayLike<number>): Promise<void> {
-    const feed = HostTensor.from(variable.dtype, variable.shape, values);
+  /**
+   * Sets variables from the host, in one run: every further signature costs TensorFlow a copy of the whole graph. The
+   * values are copied, so that TensorFlow may keep the memory it is given.
+   */
+  async assign(values: ReadonlyMap<Variable, ArrayLike<number>>): Promise<void> {
+    const declared = [...values.keys()].map((variable) => this.#declared(variable));
+    const inputs = declared.map(({ value }) => value);
+    const targets = declared.map(({ assign }) => assign);
+    const feeds: HostTensor[] = [];
     try {
-      await this.#declared(variable).assign([feed]);
+      for (const [{ dtype, shape }, data] of values) feeds.push(HostTensor.from(dtype, shape, data));
+      await this.prepare({ inputs, outputs: [], targets })(feeds);
     } finally {
-      feed.free();
+      for (const feed of feeds) feed.free();
     }
   }
 
