@@ -114,7 +114,7 @@ async function distributed(
     }),
   );
   for (const mesh of meshes) mesh.begin(0);
-  await Promise.all(
+  const outcomes = await Promise.all(
     meshes.map((mesh, rank) =>
       runStep(programs[rank]!, mesh, {
         step: 0,
@@ -125,13 +125,13 @@ async function distributed(
       }),
     ),
   );
-  const results = programs.map((program) => {
+  const results = programs.map((program, rank) => {
     const found = new Map<string, Float32Array>();
     for (const { index, entries } of program.buckets) {
-      const flat = program.reduced[index]!.floats;
+      const flat = outcomes[rank]!.reduced[index]!.floats;
       for (const { name, offset, size } of entries) found.set(name, flat.slice(offset, offset + size));
     }
-    program.free();
+    for (const tensor of outcomes[rank]!.reduced) tensor.free();
     return found;
   });
   return results;

@@ -262,23 +262,21 @@ describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
         const exchange = mesh;
         const gather = new Gather({ exchange, step, microBatches: 3 });
         const rows = await gather.gather('rows', rank, new Float32Array(8).fill(rank + step));
+        const given = buckets.map((size) => Float32Array.from({ length: size }, (_, i) => i + rank));
         const reducer = new Reducer({
           exchange,
           step,
           microBatches: 3,
           buckets,
-          // Where peers read it from, or in memory that only this worker sees.
-          output: (bucket) =>
-            step % 2 === 0 ? mesh.allocate(buckets[bucket]!) : new Float32Array(buckets[bucket]!),
-          dataStays: rank === 1,
+          // Where peers read it from, in place of what was contributed, or in memory of its own.
+          output: (bucket) => {
+            if (step % 2 === 0) return mesh.allocate(buckets[bucket]!);
+            return rank === 1 ? given[bucket]! : new Float32Array(buckets[bucket]!);
+          },
           pieceFloats: 4096,
         });
-        for (const [bucket, size] of buckets.entries()) {
-          reducer.contribute(
-            bucket,
-            { lo: rank, hi: rank + 1 },
-            Float32Array.from({ length: size }, (_, i) => i + rank),
-          );
+        for (const [bucket, data] of given.entries()) {
+          reducer.contribute(bucket, { lo: rank, hi: rank + 1 }, data);
         }
         const results = await Promise.all(buckets.map((_, bucket) => reducer.result(bucket)));
         gather.close();

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { CommandModule } from 'yargs';
+import { threadEnvironment } from '../shared/engine/threads.js';
 import { LockstepError } from '../shared/errors.js';
 import type { Peer } from '../shared/protocol/messages.js';
 import { workerNodeFlags } from '../shared/transport/frame-memory.js';
@@ -168,8 +169,7 @@ class BenchProcess {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: {
         ...process.env,
-        TF_NUM_INTRAOP_THREADS: String(threads),
-        TF_NUM_INTEROP_THREADS: '1',
+        ...threadEnvironment(threads),
         UV_THREADPOOL_SIZE: '16',
       },
       execArgv: [...workerNodeFlags],

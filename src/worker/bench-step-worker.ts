@@ -83,8 +83,9 @@ async function prepare({
       deadlineMs: 60_000,
       phase: () => {},
     });
-    const [{ ms }] = await Promise.all([running, fingerprint(program.fingerprint)]);
-    await applyStep(program, 0.01, step);
+    const [{ reduced, ms }] = await Promise.all([running, fingerprint(program.fingerprint)]);
+    await applyStep(program, reduced, 0.01, step);
+    for (const tensor of reduced) tensor.free();
     return ms.exposedComm;
   };
 }

@@ -1,5 +1,4 @@
-/** A stage compiled: the traced functions of its step, and the memory that reduced gradients land in. */
-import { HostTensor } from '../shared/engine/host-tensor.js';
+/** A stage compiled: the traced functions of its step. */
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { slotNames } from '../shared/optimizer/optimizer.js';
 import type { Bucket } from '../shared/plan/buckets.js';
@@ -16,8 +15,6 @@ export class StageProgram {
   readonly fingerprint: TracedFunction;
   /** n-pairs only. */
   readonly contrastive: { readonly embed: TracedFunction; readonly objective: TracedFunction } | undefined;
-  /** Reduced buckets: the exchange writes, `apply` reads. */
-  readonly reduced: readonly HostTensor[];
 
   private constructor(
     readonly shape: StageShape,
@@ -43,16 +40,11 @@ export class StageProgram {
             }),
           }
         : undefined;
-    this.reduced = buckets.map(({ size }) => HostTensor.allocate('float32', [size]));
   }
 
   /** Starts the stage's optimiser at zero and traces its functions. */
   static async compile(replica: Replica, shape: StageShape, bucketBytes: number): Promise<StageProgram> {
     await replica.resetSlots(slotNames(shape.config.optimizer), shape.trained);
     return new StageProgram(shape, stageBuckets(shape, bucketBytes), replica);
-  }
-
-  free(): void {
-    for (const tensor of this.reduced) tensor.free();
   }
 }

@@ -1,13 +1,12 @@
 /** One step on one worker, up to the commit: forward and backward of its micro-batches, gather, all-reduce. */
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { Range } from '../shared/plan/range.js';
-import { TreeAccumulator } from '../shared/plan/tree.js';
 import type { Phase, StepResult, StepTimes } from '../shared/protocol/messages.js';
 import type { PeerExchange } from '../shared/transport/peer-exchange.js';
-import { addInto } from './exchange/add.js';
 import { Gather } from './exchange/gather.js';
 import { Reducer } from './exchange/reducer.js';
 import { bucketPort, embeddingPort, upstreamPort } from './functions/forward-backward.js';
+import { LocalSums } from './local-sums.js';
 import type { StageProgram } from './stage-program.js';
 
 /** A micro-batch, ready to be fed. */
@@ -31,13 +30,14 @@ export interface StepInput {
 }
 
 export interface StepOutcome {
+  /** The global batch's summed buckets, equal on every worker; the caller's to free. */
+  readonly reduced: readonly HostTensor[];
   readonly result: StepResult;
   readonly ms: StepTimes;
 }
 
 /**
- * Runs the step; afterwards `program.reduced` holds the global batch's summed buckets, equal on every worker, and no
- * variable has changed.
+ * Runs the step; no variable has changed afterwards.
  * @throws what the exchange throws: WORKER_LOST with rank and phase.
  */
 export async function runStep(
@@ -53,29 +53,28 @@ export async function runStep(
   for (let k = range.lo; k < range.hi; k += 1) batches.set(k, input.batch(k));
   clock.lap('input');
 
+  const sums = new LocalSums(program.buckets.length, microBatches);
   const reducer = new Reducer({
     exchange,
     step,
     microBatches,
     buckets: program.buckets.map(({ size }) => size),
-    output: (bucket) => program.reduced[bucket]!.floats,
+    output: (bucket) => sums.output(bucket).floats,
     deadlineMs,
   });
-  const held: HostTensor[] = [];
   try {
     const upstream =
       program.contrastive && range.hi - range.lo > 1
         ? await embedFirst(program, exchange, input, batches, clock)
         : undefined;
     phase('forward and backward');
-    const sums = program.buckets.map(() => new TreeAccumulator<Float32Array>(microBatches, addLeft));
     let contrastive = upstream?.result;
     for (const [k, batch] of batches) {
       const running = program.forwardBackward.run(feeds(program, batch));
       const served = Promise.all([
-        collect(program, k, sums, held, (bucket) => {
+        collect(program, k, sums, (bucket) => {
           if (k < range.hi - 1) return;
-          for (const { node, value } of sums[bucket]!.entries()) reducer.contribute(bucket, node, value);
+          for (const { node, value } of sums.entries(bucket)) reducer.contribute(bucket, node, value.floats);
         }),
         program.contrastive === undefined
           ? undefined
@@ -91,12 +90,12 @@ export async function runStep(
     phase('reduce');
     await Promise.all(program.buckets.map(({ index }) => reducer.result(index)));
     clock.lap('exposedComm');
-    return { result: contrastive ?? softmaxResult(program), ms: clock.ms };
+    const reduced = sums.finish();
+    return { reduced, result: contrastive ?? softmaxResult(program, reduced), ms: clock.ms };
   } catch (error) {
     reducer.cancel(error as Error);
+    sums.abandon();
     throw error;
-  } finally {
-    for (const tensor of held) tensor.free();
   }
 }
 
@@ -113,22 +112,13 @@ function feeds(program: StageProgram, { images, labels, dropoutSeed }: MicroBatc
 async function collect(
   program: StageProgram,
   k: number,
-  sums: readonly TreeAccumulator<Float32Array>[],
-  held: HostTensor[],
+  sums: LocalSums,
   complete: (bucket: number) => void,
 ): Promise<void> {
   for (const { index } of program.buckets) {
-    const value = await program.forwardBackward.take(bucketPort(index));
-    held.push(value);
-    sums[index]!.put({ lo: k, hi: k + 1 }, value.floats);
+    sums.put(index, k, await program.forwardBackward.take(bucketPort(index)));
     complete(index);
   }
-}
-
-/** left + right, in left's memory: both belong to this step. */
-function addLeft(left: Float32Array, right: Float32Array): Float32Array {
-  addInto(left, left, right);
-  return left;
 }
 
 /** One micro-batch a worker: the embedding leaves the running step, and the upstream gradient goes back into it. */
@@ -215,9 +205,9 @@ async function answerAgain(program: StageProgram, upstream: Float32Array, k: num
 }
 
 /** Loss and accuracy of the global batch, from the reduced sums. */
-function softmaxResult(program: StageProgram): StepResult {
+function softmaxResult(program: StageProgram, reduced: readonly HostTensor[]): StepResult {
   const { input, microBatches } = program.shape;
-  const [loss, correct] = program.reduced[0]!.floats;
+  const [loss, correct] = reduced[0]!.floats;
   return { loss: loss!, accuracy: correct! / (input.count * microBatches), excess: null };
 }
 

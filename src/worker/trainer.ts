@@ -135,13 +135,11 @@ export class Trainer {
   }
 
   async close(): Promise<void> {
-    this.#program?.free();
     await this.replica.session.close();
   }
 
   async #prepare(stage: number): Promise<void> {
     this.link.enter('prepare stage');
-    this.#program?.free();
     this.#program = await StageProgram.compile(
       this.replica,
       this.#shape(stage),
@@ -175,9 +173,9 @@ export class Trainer {
       phase: (phase) => this.link.enter(phase, step),
     });
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
-    const [{ result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
+    const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
     const times: StepTimes = { ...ms, input: ms.input + prepared };
-    const reduced = performance.now();
+    const summed = performance.now();
     this.link.enter('commit', step);
     await this.link.send({
       type: 'reduced',
@@ -200,13 +198,14 @@ export class Trainer {
     const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
     const { samples, stepInStage } = this.timeline.position(step);
     const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
-    const gradNorm = await applyStep(program, rate, stepInStage);
+    const gradNorm = await applyStep(program, reduced, rate, stepInStage);
+    for (const tensor of reduced) tensor.free();
     await this.link.send({
       type: 'applied',
       generation,
       step,
       gradNorm,
-      commitMs: performance.now() - reduced,
+      commitMs: performance.now() - summed,
     });
     return message.next;
   }

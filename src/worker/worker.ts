@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { parseConfig } from '../shared/config/parse.js';
 import type { Config } from '../shared/config/schema.js';
 import { readInstallation } from '../shared/engine/installation.js';
+import { threadEnvironment } from '../shared/engine/threads.js';
 import { LockstepError } from '../shared/errors.js';
 import { type CoordinatorMessageOf, protocolVersion } from '../shared/protocol/messages.js';
 import { machineIdentity } from '../shared/transport/machine.js';
@@ -95,8 +96,7 @@ async function connect(
  * on it), so it is loaded only now.
  */
 async function loadTrainer(config: Config) {
-  process.env.TF_NUM_INTRAOP_THREADS = String(config.threads);
-  process.env.TF_NUM_INTEROP_THREADS = '1';
+  Object.assign(process.env, threadEnvironment(config.threads));
   return await import('./trainer.js');
 }
 

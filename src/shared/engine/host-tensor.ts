@@ -13,6 +13,12 @@ import {
 
 let live = 0;
 
+/** Frees what was abandoned, when nothing refers to its memory any more. */
+const abandoned = new FinalizationRegistry<Pointer>((pointer) => {
+  c.deleteTensor(pointer);
+  live -= 1;
+});
+
 /** How many host tensors exist: what a leak test counts. */
 export function liveHostTensors(): number {
   return live;
@@ -79,5 +85,12 @@ export class HostTensor {
     c.deleteTensor(this.#pointer);
     this.#pointer = undefined;
     live -= 1;
+  }
+
+  /** Has it freed when the last view of its memory is collected: for what a socket may still be sending. */
+  abandon(): void {
+    if (this.#pointer === undefined) return;
+    abandoned.register(this.data.buffer, this.#pointer);
+    this.#pointer = undefined;
   }
 }

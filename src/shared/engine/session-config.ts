@@ -38,8 +38,5 @@ export function configProto({ precision, device }: SessionConfig): Uint8Array {
   return Uint8Array.from([...gpuOptions, ...softPlacement, ...graphOptions]);
 }
 
-/**
- * RunOptions with inter_op_thread_pool = -1: the run stays in the thread that called it. Without it a port's small run
- * would queue behind the step in the one inter-op thread, and a bucket would leave only when the step is over.
- */
+/** RunOptions with inter_op_thread_pool = -1: the run stays in the thread that called it. */
 export const runInCallerThread = Uint8Array.from([3 * 8, ...Array<number>(9).fill(0xff), 0x01]);

@@ -15,6 +15,11 @@ export interface Signature {
   readonly inputs: readonly OutputRef[];
   readonly outputs: readonly OutputRef[];
   readonly targets: readonly Operation[];
+  /**
+   * Whether it runs beside a longer one, in the thread that calls it: it would otherwise wait for one of the session's
+   * threads, and a bucket would leave its port only when the step is over. Default false.
+   */
+  readonly beside?: boolean;
 }
 
 /** Feeds in the order of the signature's inputs; they stay the caller's. The outputs are the caller's to free. */
@@ -31,7 +36,7 @@ interface DeclaredVariable {
 export class Session {
   readonly #graph = new Graph();
   readonly #pointer: Pointer;
-  readonly #options: Pointer;
+  readonly #besideOptions: Pointer;
   readonly #variables = new Map<string, DeclaredVariable>();
   readonly #inFlight = new Set<Promise<unknown>>();
   #closed = false;
@@ -45,7 +50,7 @@ export class Session {
     } finally {
       c.deleteSessionOptions(options);
     }
-    this.#options = c.newBufferFromString(runInCallerThread, runInCallerThread.length);
+    this.#besideOptions = c.newBufferFromString(runInCallerThread, runInCallerThread.length);
   }
 
   /** Declares a variable. It has no value before `assign`. */
@@ -68,9 +73,13 @@ export class Session {
     return variable;
   }
 
-  /** Records tfjs code as a function that runs as one graph. See Trace. */
-  trace(name: string, build: (trace: Trace) => NamedTensorMap): TracedFunction {
-    return new TracedFunction(name, this, Trace.record(name, this.#graph, build));
+  /** Records tfjs code as a function that runs as one graph. See Trace, and Signature for `beside`. */
+  trace(
+    name: string,
+    build: (trace: Trace) => NamedTensorMap,
+    { beside = false }: Pick<Signature, 'beside'> = {},
+  ): TracedFunction {
+    return new TracedFunction(name, this, Trace.record(name, this.#graph, build), beside);
   }
 
   /**
@@ -108,7 +117,7 @@ export class Session {
   }
 
   /** Packs a signature for TF_SessionRun. The event loop stays free while a run is in flight. */
-  prepare({ inputs, outputs, targets }: Signature): PreparedRun {
+  prepare({ inputs, outputs, targets, beside = false }: Signature): PreparedRun {
     const packedInputs = packOutputs(inputs);
     const packedOutputs = packOutputs(outputs);
     const packedTargets = BigUint64Array.from(targets, (operation) => operation.pointer);
@@ -126,7 +135,7 @@ export class Session {
       const finished = new Promise<void>((resolve, reject) => {
         c.sessionRun.async(
           this.#pointer,
-          this.#options,
+          beside ? this.#besideOptions : null,
           packedInputs,
           values,
           inputs.length,
@@ -159,7 +168,7 @@ export class Session {
     checked((status) => c.closeSession(this.#pointer, status));
     await Promise.allSettled(this.#inFlight);
     checked((status) => c.deleteSession(this.#pointer, status));
-    c.deleteBuffer(this.#options);
+    c.deleteBuffer(this.#besideOptions);
     this.#graph.delete();
   }
 }

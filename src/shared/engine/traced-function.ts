@@ -16,11 +16,13 @@ export class TracedFunction {
     readonly name: string,
     session: Session,
     private readonly recording: Recording,
+    beside: boolean,
   ) {
     this.#run = session.prepare({
       inputs: [...recording.inputs.values()],
       outputs: [...recording.outputs.values()],
       targets: recording.effects,
+      beside,
     });
     for (const [port, declaration] of recording.ports) this.#ports.set(port, servePort(session, declaration));
   }
@@ -92,7 +94,7 @@ function servePort(session: Session, { direction, queue, dtype, shape }: PortDec
       { component_types: { kind: 'types', value: [type] } },
       onHost,
     );
-    return session.prepare({ inputs: [], outputs: dequeue.outputs, targets: [] });
+    return session.prepare({ inputs: [], outputs: dequeue.outputs, targets: [], beside: true });
   }
   const placeholder = graph.add('Placeholder', [], {
     dtype: { kind: 'type', value: type },
@@ -104,5 +106,5 @@ function servePort(session: Session, { direction, queue, dtype, shape }: PortDec
     { Tcomponents: { kind: 'types', value: [type] } },
     onHost,
   );
-  return session.prepare({ inputs: [placeholder], outputs: [], targets: [enqueue] });
+  return session.prepare({ inputs: [placeholder], outputs: [], targets: [enqueue], beside: true });
 }

@@ -73,7 +73,6 @@ async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply
       microBatches: worldSize,
       buckets,
       output: (bucket) => outputs[bucket]!,
-      dataStays: true,
       deadlineMs: 20_000,
     });
     const results: Promise<Float32Array>[] = [];

@@ -35,8 +35,6 @@ function makeReducers(
         output: (bucket) => new Float32Array(buckets[bucket]!),
         deadlineMs,
         pieceFloats: 64,
-        // Copied or sent from where it lies: the same for the others.
-        dataStays: exchange.rank < 2,
       }),
   );
 }

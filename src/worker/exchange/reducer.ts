@@ -22,17 +22,12 @@ export interface ReducerOptions {
   /** The size of every bucket in floats; the same on every rank. */
   readonly buckets: readonly number[];
   /**
-   * Where a reduced bucket goes: as many floats as the bucket has. Called once a bucket, when its first values come. It
-   * must stay as it is until the step's commit, since peers may read from it; in memory from `exchange.allocate` a
-   * bucket's sum is written once instead of twice where memory is shared.
+   * Where a reduced bucket goes: as many floats as the bucket has. Called once a bucket, after all of ours has been
+   * contributed. It must stay as it is until the step's commit, since peers may read from it; in memory from
+   * `exchange.allocate` a bucket's sum is written once instead of twice where memory is shared. It may be the memory
+   * that was contributed, which saves as much again.
    */
   readonly output: (bucket: number) => Float32Array;
-  /**
-   * Whether data given to `contribute` stays as it is, and allocated, until the step's commit, and after a failure until
-   * the process ends or a step of a later generation is committed. Then it is sent from where it lies, where memory is
-   * not shared. Default false: it is copied.
-   */
-  readonly dataStays?: boolean;
   /** How long to wait while nothing comes. Default 60,000 ms. */
   readonly deadlineMs?: number;
   /** The most floats of a piece; the same on every rank. Default 2¹⁹ (2 MiB). */
@@ -89,7 +84,7 @@ export class Reducer {
 
   /**
    * Gives this rank's sum over a covering node of its micro-batches. `data` has the bucket's size and must stay as it
-   * is until the bucket's result settles.
+   * is until the bucket's result settles; after a failure, a socket may still be sending from it as long as it lives.
    *
    * @throws RangeError for a node that is not in the tree or overlaps another one
    */
@@ -106,7 +101,7 @@ export class Reducer {
       for (const { start, length } of this.#pieces(size, to)) {
         const piece = data.subarray(start, start + length);
         if (to === rank) this.#add(bucket, start, { node, data: piece, memory: 'given' });
-        else if (this.#options.dataStays === true && this.#exchange.canSend(piece)) {
+        else if (this.#exchange.canSend(piece)) {
           this.#send(to, 'contribution', bucket, node, start, piece);
         } else {
           const memory = this.#exchange.allocate(length);
@@ -187,7 +182,7 @@ export class Reducer {
     if (root.memory !== 'placed') {
       // One rank gave the sum over all micro-batches: there was nothing to add.
       const output = this.#output(bucket).subarray(start, start + length);
-      output.set(data);
+      if (!sameMemory(output, data)) output.set(data);
       if (this.#exchange.canSend(output)) data = output;
       else {
         data = this.#exchange.allocate(length);
@@ -293,6 +288,10 @@ export class Reducer {
     const where = `Phase reduce, step ${step}, bucket ${bucket}`;
     return new LockstepError('WORKER_LOST', `${where}: ${names} sent no ${what} for ${deadlineMs / 1000} s.`);
   }
+}
+
+function sameMemory(one: Float32Array, other: Float32Array): boolean {
+  return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
 }
 
 interface Piece {

@@ -15,7 +15,7 @@ export function traceFingerprint(
   name: string,
   variables: readonly Variable[],
 ): TracedFunction {
-  return session.trace(name, (t) => {
+  const build = (t: Trace) => {
     const hashes = variables.map((variable) => hash(t, tf.reshape(t.read(variable), [1, -1])));
     if (hashes.length === 1) return { fingerprint: hashes[0]! };
     const [all] = t.op('ConcatV2', [...hashes, tf.scalar(1, 'int32')], {
@@ -23,7 +23,8 @@ export function traceFingerprint(
       T: { kind: 'type', value: tfType.uint8 },
     });
     return { fingerprint: hash(t, all!) };
-  });
+  };
+  return session.trace(name, build, { beside: true });
 }
 
 /** uint8 [1, 8] from a tensor [1, n] of any type. */

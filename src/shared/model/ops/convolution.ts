@@ -1,5 +1,6 @@
 /** 2-D convolution, NHWC, with PyTorch's symmetric padding forward and backward. */
 import type { Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
@@ -25,14 +26,37 @@ export function symmetricPadding(size: number, stride: number): Attributes {
  * @returns [B,⌈H/stride⌉,⌈W/stride⌉,out]
  */
 export function convolution(x: Tensor4D, kernel: Tensor4D, stride: number): Tensor4D {
+  const [size] = kernel.shape;
+  // TensorFlow has no oneDNN kernel for the gradients of a convolution with explicit padding; with an operation of its
+  // own for the padding, a strided 3x3 backward is three times as fast on a CPU.
+  const apart = stride > 1 && size > 1;
+  const input = apart ? padded(x, size, stride) : x;
   const attributes: Attributes = {
     ...ofFloats,
-    ...symmetricPadding(kernel.shape[0], stride),
+    padding: { kind: 'string', value: apart ? 'VALID' : 'SAME' },
     strides: ints(1, stride, stride, 1),
   };
-  const y = raw<Tensor4D>('Conv2D', [x, kernel], attributes);
-  return withGradient(y, [x, kernel], [x, kernel], (dy, x, kernel) => [
-    raw('Conv2DBackpropInput', [tf.tensor1d(x!.shape, 'int32'), kernel!, dy], attributes),
-    raw('Conv2DBackpropFilter', [x!, tf.tensor1d(kernel!.shape, 'int32'), dy], attributes),
+  const y = raw<Tensor4D>('Conv2D', [input, kernel], attributes);
+  return withGradient(y, [input, kernel], [input, kernel], (dy, input, kernel) => [
+    raw('Conv2DBackpropInput', [tf.tensor1d(input!.shape, 'int32'), kernel!, dy], attributes),
+    raw('Conv2DBackpropFilter', [input!, tf.tensor1d(kernel!.shape, 'int32'), dy], attributes),
   ]);
+}
+
+/** x between the zeros that a window of `size` at `stride` reaches: (size − 1)/2 above and on the left, the rest below and on the right. */
+function padded(x: Tensor4D, size: number, stride: number): Tensor4D {
+  const before = (size - 1) / 2;
+  const [, height, width] = x.shape;
+  const after = (extent: number) => (Math.ceil(extent / stride) - 1) * stride + size - before - extent;
+  const paddings = [
+    [0, 0],
+    [before, after(height)],
+    [before, after(width)],
+    [0, 0],
+  ];
+  const y = raw<Tensor4D>('Pad', [x, tf.tensor2d(paddings, [4, 2], 'int32')], {
+    ...ofFloats,
+    Tpaddings: { kind: 'type', value: tfType.int32 },
+  });
+  return withGradient(y, [x], [], (dy) => [tf.slice(dy, [0, before, before, 0], x.shape)]);
 }
