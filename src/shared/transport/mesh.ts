@@ -5,6 +5,7 @@ import type { Peer } from '../protocol/messages.js';
 import { Arena } from './arena.js';
 import { FrameMemory } from './frame-memory.js';
 import { Inbox, type Listener } from './inbox.js';
+import { keepFreedMemory } from './kept-memory.js';
 import { Outbox } from './outbox.js';
 import type { Envelope, PeerExchange } from './peer-exchange.js';
 import { FrameLink, frameBytes, type PeerLink, payloadOf, SharedMemoryLink } from './peer-link.js';
@@ -99,6 +100,7 @@ export class Mesh implements PeerExchange {
    */
   static async bind(options: MeshOptions = {}): Promise<Mesh> {
     const { address = '127.0.0.1', advertise = address } = options;
+    keepFreedMemory();
     const pull = new Pull({
       ...heartbeat,
       handshakeInterval,

@@ -9,10 +9,10 @@ import { addInto } from './add.js';
 import { Deadline } from './deadline.js';
 
 /**
- * Slices travel and are summed in pieces of at most this many floats (2 MiB): the first is on its way while the next is
- * copied, and nothing blocks the event loop for more than a millisecond or two. Smaller ones cost more messages.
+ * Slices travel and are summed in pieces of at most this many floats (4 MiB, one frame): the first is on its way while the
+ * next is copied, and nothing blocks the event loop for more than a few milliseconds. Smaller ones cost more messages.
  */
-const defaultPieceFloats = 1 << 19;
+const defaultPieceFloats = 1 << 20;
 
 export interface ReducerOptions {
   readonly exchange: PeerExchange;
@@ -30,7 +30,7 @@ export interface ReducerOptions {
   readonly output: (bucket: number) => Float32Array;
   /** How long to wait while nothing comes. Default 60,000 ms. */
   readonly deadlineMs?: number;
-  /** The most floats of a piece; the same on every rank. Default 2¹⁹ (2 MiB). */
+  /** The most floats of a piece; the same on every rank. Default 2²⁰ (4 MiB). */
   readonly pieceFloats?: number;
 }
 
