@@ -1,15 +1,11 @@
 /** Whole runs with real coordinators, workers and sockets, through the command line. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readMetrics } from '../src/coordinator/metrics.js';
-import { packageRoot } from '../src/shared/package-root.js';
+import { alive, Commands, workerPids } from './lockstep-command.js';
 
-const entry = join(packageRoot, 'dist', 'cli', 'main.js');
 const configText = (stages: string) => `
 name: small
 data: { dataset: sample, limit: { train: 256, test: 130 } }
@@ -34,40 +30,15 @@ const contrastive = `  - name: pretrain
     learningRate: { decay: constant, peak: 0.005 }
 ${softmax(1, '    freeze: encoder\n')}`;
 
+let commands: Commands;
 let folder: string;
-const children = new Set<ChildProcess>();
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lockstep-test-'));
+  commands = new Commands();
+  ({ folder } = commands);
 });
-afterEach(() => {
-  for (const child of children) child.kill('SIGKILL');
-  children.clear();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => commands.end());
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [entry, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  children.add(child);
-  let stdout = '';
-  let stderr = '';
-  child.stdout!.on('data', (data) => {
-    stdout += data;
-  });
-  child.stderr!.on('data', (data) => {
-    stderr += data;
-  });
-  const ended = once(child, 'close').then(([code]) => {
-    children.delete(child);
-    return { code, stdout, stderr };
-  });
-  return { child, ended };
-}
+const start = (...args: string[]) => commands.start(args);
 
 function configFile(stages: string): string {
   const path = join(folder, 'config.yaml');
@@ -150,15 +121,10 @@ describe('when a process dies', () => {
     const run = start('train', configFile(softmax(5000)), '--workers', String(workers), '--out', out);
     for await (const line of createInterface(run.child.stderr!)) if (line.includes('step')) break;
     run.child.stderr!.resume();
-    const pids = readFileSync(join(out, 'logs', 'coordinator.log'), 'utf8')
-      .split('\n')
-      .flatMap((line) => /registered: .* pid (\d+)/.exec(line)?.[1] ?? [])
-      .map(Number);
+    const pids = workerPids(out);
     expect(pids).toHaveLength(workers);
     return { ...run, out, pids };
   }
-  const alive = (pid: number) =>
-    existsSync(`/proc/${pid}`) && !/State:\sZ/.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
   it('a killed worker ends the run within 10 s, named with rank, host and phase', async () => {
     const { child, ended, pids, out } = await running(3);
@@ -213,20 +179,13 @@ describe('workers that are started by hand', () => {
         : undefined;
     }
     const elsewhere = start('worker', '--coordinator', endpoint);
-    const child = spawn(process.execPath, [entry, 'worker', '--coordinator', endpoint], {
-      // No sample here, and none can be unpacked below a file.
-      env: { ...process.env, LOCKSTEP_CACHE: join(configFile(softmax(1)), 'cache') },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    let remote = '';
-    child.stdout!.on('data', (data) => {
-      remote += data;
-    });
-    children.add(child);
+    // No sample here, and none can be unpacked below a file.
+    const cache = join(configFile(softmax(1)), 'cache');
+    const remote = commands.start(['worker', '--coordinator', endpoint], { LOCKSTEP_CACHE: cache });
     const { code, stdout } = await coordinator.ended;
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ weightsDigest: launched.summary.weightsDigest });
-    expect(remote).toContain('samples come from the coordinator');
+    expect((await remote.ended).stdout).toContain('samples come from the coordinator');
     expect((await elsewhere.ended).stdout).not.toContain('samples come from the coordinator');
   });
 });

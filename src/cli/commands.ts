@@ -6,12 +6,14 @@ import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
 import { trainCommand } from './train.js';
+import { verifyCommand } from './verify.js';
 import { workerCommand } from './worker.js';
 
 export const commands = [
   demoCommand,
   trainCommand,
   evalCommand,
+  verifyCommand,
   coordinatorCommand,
   workerCommand,
   dataCommand,

@@ -7,6 +7,7 @@ import { loadConfig } from '../shared/config/load.js';
 import { packageRoot } from '../shared/package-root.js';
 import { print, runCommand } from './output.js';
 import { type NamedResult, resultTable } from './results.js';
+import { stopBySignal } from './signals.js';
 
 interface DemoArguments {
   readonly workers: number;
@@ -24,18 +25,22 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
   handler: ({ workers, json }) =>
     runCommand(json, async () => {
       const results: NamedResult[] = [];
+      const stop = stopBySignal((text) => process.stderr.write(`${text}\n`));
       for (const file of ['demo-traditional.yaml', 'demo-contrastive.yaml']) {
         const config = await loadConfig(join(packageRoot, 'configs', file));
         const progress = new LineProgress(process.stderr);
-        const { summary, run } = await train({
+        const outcome = await train({
           config,
           workers,
           launch: 'local',
           bind: 'tcp://127.0.0.1:*',
           out: undefined,
+          resume: false,
+          stop,
           progress,
         });
-        results.push({ name: config.name, run, summary });
+        if (outcome.state === 'stopped') return;
+        results.push({ name: config.name, run: outcome.run, summary: outcome.summary });
       }
       if (json) print(results);
       else process.stdout.write(resultTable(results));

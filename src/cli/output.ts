@@ -62,7 +62,8 @@ function report(error: unknown, json: boolean, { stdout, stderr, env }: CommandS
   if (env.LOCKSTEP_DEBUG && error instanceof Error) stderr.write(`${withCauses(error)}\n`);
   const { code, message, hint } = describe(error);
   stderr.write(`lockstep: error: ${oneLine(hint === undefined ? message : `${message} ${hint}`)}\n`);
-  if (json) print({ error: { code, message, hint } }, stdout);
+  const found = error instanceof LockstepError ? error.details.found : undefined;
+  if (json) print({ ...found, error: { code, message, hint } }, stdout);
   return code === 'USAGE' ? 2 : 1;
 }
 

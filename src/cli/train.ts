@@ -6,6 +6,7 @@ import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import { print, runCommand } from './output.js';
 import { resultTable } from './results.js';
+import { stopBySignal } from './signals.js';
 
 /** What both ways to start a run take. */
 export interface RunArguments {
@@ -13,6 +14,7 @@ export interface RunArguments {
   readonly workers: number;
   readonly out: string | undefined;
   readonly set: readonly string[];
+  readonly resume: boolean;
   readonly json: boolean;
 }
 
@@ -27,37 +29,60 @@ export const trainCommand: CommandModule<object, RunArguments> = {
         describe: 'Worker processes, one GPU each where there are GPUs',
       })
       .example('$0 train configs/demo-contrastive.yaml --workers 2', 'two workers on this host')
+      .example('$0 train configs/demo-traditional.yaml --out runs/one --resume', 'begin it, or go on with it')
       .example('$0 train configs/demo-traditional.yaml --set stages.0.epochs=1', 'another value for one key'),
   handler: (args) => startRun(args, { launch: 'local', bind: 'tcp://127.0.0.1:*' }),
 };
 
 /** Trains, and prints what came of it. */
 export function startRun(
-  { config: path, workers, out, set, json }: RunArguments,
+  { config: path, workers, out, set, resume, json }: RunArguments,
   place: Pick<TrainOptions, 'launch' | 'bind'>,
 ): Promise<void> {
   return runCommand(json, async () => {
     const config = await loadConfig(path, { set });
     const progress = new LineProgress(process.stderr);
-    const { summary, run } = await train({ config, workers: wholeWorkers(workers), ...place, out, progress });
+    const stop = stopBySignal((text) => progress.note(text));
+    const outcome = await train({
+      config,
+      workers: wholeWorkers(workers),
+      ...place,
+      out,
+      resume,
+      stop,
+      progress,
+    });
+    const { run } = outcome;
+    if (outcome.state === 'stopped') {
+      const { step } = outcome;
+      if (json) print({ stopped: true, step, run });
+      progress.note(`Saved after step ${step}. The same command with --out ${run} --resume goes on.`);
+      return;
+    }
+    const { summary } = outcome;
     if (json) print({ ...summary, run });
     else process.stdout.write(resultTable([{ name: config.name, run, summary }]));
   });
 }
 
 /** The options that both ways to start a run have. */
-export function runOptions(yargs: Argv): Argv<Pick<RunArguments, 'config' | 'set' | 'out' | 'json'>> {
+export function runOptions(yargs: Argv): Argv<Pick<RunArguments, 'config' | 'set' | 'out' | 'resume' | 'json'>> {
   return configArguments(yargs)
     .option('out', { type: 'string', describe: 'Run folder  [default: runs/NAME-TIME]' })
+    .option('resume', {
+      type: 'boolean',
+      default: false,
+      describe: 'Go on with the run in --out from its last checkpoint, on any number of workers',
+    })
     .option('json', { type: 'boolean', default: false, describe: 'Print the summary as JSON on stdout' });
 }
 
-/** A config file and what overrides it. */
-function configArguments(yargs: Argv): Argv<{ config: string; set: string[] }> {
+/** A config file and what overrides it; `fallback` where none is given. */
+export function configArguments(yargs: Argv, fallback?: string): Argv<{ config: string; set: string[] }> {
   return yargs
     .positional('config', {
       type: 'string',
-      demandOption: true,
+      ...(fallback === undefined ? { demandOption: true } : { default: fallback }),
       describe: 'A config file (YAML), see docs/config.md',
     })
     .option('set', {

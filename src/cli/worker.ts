@@ -31,10 +31,16 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     runCommand(false, async () => {
       // Synchronous, so that nothing is lost when the process ends by an error.
       const logger = pino({ base: { pid: process.pid } }, pino.destination({ fd: 1, sync: true }));
-      process.once('SIGTERM', () => {
-        logger.warn('ended by SIGTERM');
-        process.exit(1);
-      });
+      // A signal often goes to a whole process group, or to all processes of a job: the coordinator then saves and ends
+      // the run, and needs its workers for that.
+      for (const signal of ['SIGINT', 'SIGUSR2', 'SIGTERM']) {
+        let before = false;
+        process.on(signal, () => {
+          logger.warn(before ? `ended by ${signal}` : `${signal}: the coordinator ends the run; again ends this worker`);
+          if (before) process.exit(1);
+          before = true;
+        });
+      }
       await runWorker({ coordinator, address, slot: slot ?? null, log: (message) => logger.info(message) });
     }),
 };

@@ -4,7 +4,7 @@ import { parseConfig } from '../shared/config/parse.js';
 import { LockstepError } from '../shared/errors.js';
 import { type EvaluationResult, evaluate } from './evaluation.js';
 import { withWorkers } from './run.js';
-import { loadWeights } from './saving.js';
+import { loadTensors } from './saving.js';
 
 export interface CheckpointEvaluation extends EvaluationResult {
   readonly folder: string;
@@ -30,7 +30,7 @@ export async function evaluateCheckpoint(
     return await withWorkers(
       { config, workers, launch: 'local', bind: 'tcp://127.0.0.1:*', logs, log: () => {} },
       async ({ group, testImages }) => {
-        await loadWeights(group, checkpoint, config.deadlines.checkpointSeconds * 1000);
+        await loadTensors(group, checkpoint, ['weights'], config.deadlines.checkpointSeconds * 1000);
         const result = await evaluate(group, {
           stage: 0,
           images: testImages,

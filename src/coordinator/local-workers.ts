@@ -33,6 +33,10 @@ export class LocalWorkers {
       );
     }
     const workers = new LocalWorkers();
+    // A coordinator that is ended at once leaves no workers that wait for it.
+    process.once('exit', () => {
+      for (const child of workers.#running()) child.kill('SIGKILL');
+    });
     for (let slot = 0; slot < options.count; slot += 1) workers.#start(slot, gpus[slot] ?? '', options);
     return workers;
   }
@@ -41,15 +45,11 @@ export class LocalWorkers {
     return this.#children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
   }
 
-  /** Waits for all to end by themselves; then ends the rest, first asking, then by force. */
+  /** Waits for all to end by themselves, as they were told to; then ends the rest by force. */
   async end(graceMs: number): Promise<void> {
     await this.#wait(graceMs);
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      const running = this.#running();
-      if (running.length === 0) return;
-      for (const child of running) child.kill(signal);
-      await this.#wait(2000);
-    }
+    for (const child of this.#running()) child.kill('SIGKILL');
+    await this.#wait(2000);
   }
 
   #start(slot: number, gpu: string, { coordinator, logs, onExit }: LaunchOptions): void {

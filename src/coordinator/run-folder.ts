@@ -106,13 +106,13 @@ export async function readRun(path: string): Promise<RunRecord> {
 
 /**
  * Takes up a run from its checkpoint at `fromStep`: notes the new start in run.json, and drops the metrics after that step.
- * Throws RUN_FOLDER if the folder belongs to another configuration.
+ * Without `fromStep` the run has ended, and is only found. Throws RUN_FOLDER if the folder belongs to another configuration.
  */
 export async function resumeRunFolder(
   path: string,
   configDigest: string,
   start: RunStart,
-  fromStep: number,
+  fromStep?: number,
 ): Promise<RunFolder> {
   const record = await readRun(path);
   if (record.configDigest !== configDigest) {
@@ -123,6 +123,7 @@ export async function resumeRunFolder(
     );
   }
   const folder = runFolderAt(path);
+  if (fromStep === undefined) return folder;
   const resumed = [...record.resumed, { ...start, fromStep }];
   await writeAtomically(join(path, 'run.json'), `${JSON.stringify({ ...record, resumed }, null, 2)}\n`);
   await rewindMetrics(folder.metrics, fromStep);

@@ -1,7 +1,7 @@
 /** A checkpoint on its way: rank 0's tensors, streamed to the run folder. */
 
 import type { Checkpoint } from '../shared/checkpoint/checkpoint.js';
-import { type CheckpointTensor, CheckpointWriter } from '../shared/checkpoint/checkpoint-writer.js';
+import { type CheckpointFile, type CheckpointTensor, CheckpointWriter } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
 import { sameEverywhere } from './commit.js';
 import type { WorkerGroup } from './worker-group.js';
@@ -29,15 +29,16 @@ export async function saveCheckpoint(
   }
 }
 
-/** Gives every worker a checkpoint's weights. */
-export async function loadWeights(
+/** Gives every worker a checkpoint's tensors, those of some files. */
+export async function loadTensors(
   group: WorkerGroup,
   checkpoint: Checkpoint,
+  files: readonly CheckpointFile[],
   deadlineMs: number,
 ): Promise<void> {
-  const weights = checkpoint.tensors.filter(({ file }) => file === 'weights');
-  await group.broadcast({ type: 'load', count: weights.length });
-  for (const { name } of weights) {
+  const chosen = checkpoint.tensors.filter(({ file }) => files.includes(file));
+  await group.broadcast({ type: 'load', count: chosen.length });
+  for (const { name } of chosen) {
     const bytes = await checkpoint.read(name);
     await Promise.all(group.members.map(({ rank }) => group.send(rank, { type: 'tensor', name }, bytes)));
   }

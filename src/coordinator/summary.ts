@@ -21,7 +21,7 @@ export const summarySchema = z.strictObject({
   ),
   /** Of the last stage that classifies, on the test images, 0 to 1. */
   accuracy: result,
-  /** Wall clock of the run. */
+  /** Wall clock since the run was started, or resumed last. */
   seconds: z.number().nonnegative(),
   /** Of the final weights, as in a checkpoint's manifest. */
   weightsDigest: z.string(),

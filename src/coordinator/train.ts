@@ -1,5 +1,6 @@
 /** `lockstep train`: a config becomes a run folder. */
-import { pruneCheckpoints } from '../shared/checkpoint/checkpoint.js';
+import type { CheckpointFile } from '../shared/checkpoint/checkpoint-writer.js';
+import type { Standing } from '../shared/checkpoint/manifest.js';
 import { configDigest } from '../shared/config/digest.js';
 import type { Config } from '../shared/config/schema.js';
 import { readInstallation } from '../shared/engine/installation.js';
@@ -7,77 +8,45 @@ import { LockstepError } from '../shared/errors.js';
 import type { Position, TimelineStage } from '../shared/plan/timeline.js';
 import { version } from '../shared/version.js';
 import { openLog } from './log.js';
-import { type EvalEvent, MetricsWriter, type StepEvent } from './metrics.js';
+import { type EvalEvent, type MetricsEvent, MetricsWriter, type StepEvent } from './metrics.js';
 import type { Progress } from './progress.js';
 import { firstGeneration, type GroupOptions, withWorkers } from './run.js';
-import { createRunFolder } from './run-folder.js';
-import { saveCheckpoint } from './saving.js';
+import { beginRun, type RunBeginning } from './run-beginning.js';
+import { Saver } from './saver.js';
+import { loadTensors } from './saving.js';
+import { summarizeStages } from './stage-summaries.js';
+import type { StopRequest } from './stop-request.js';
 import { type Summary, writeSummary } from './summary.js';
 import { Training } from './training.js';
-import type { WorkerGroup } from './worker-group.js';
 
 export interface TrainOptions extends Pick<GroupOptions, 'config' | 'workers' | 'launch' | 'bind'> {
-  /** The run folder; refused if something is in it. Without it one under runs/. */
+  /** The run folder; refused if something is in it, unless it is resumed. Without it one under runs/. */
   readonly out: string | undefined;
+  /** Go on with the run in `out` from its newest whole checkpoint, if there is one. */
+  readonly resume: boolean;
+  readonly stop: StopRequest;
   readonly progress: Progress;
 }
 
-/** A finished run. */
-export interface Trained {
-  readonly summary: Summary;
-  /** Its folder. */
-  readonly run: string;
-}
+/** How a run ended; `run` is its folder. */
+export type Outcome =
+  | { readonly state: 'finished'; readonly run: string; readonly summary: Summary }
+  /** A stop was requested; all commits are saved. */
+  | { readonly state: 'stopped'; readonly run: string; readonly step: number };
 
 /** @throws LockstepError; the run folder then holds everything up to the failure. */
-export async function train(options: TrainOptions): Promise<Trained> {
-  const began = performance.now();
+export async function train(options: TrainOptions): Promise<Outcome> {
   const { config, progress } = options;
-  const folder = await createRunFolder(options.out, {
-    name: config.name,
-    config,
-    configDigest: configDigest(config),
-    seed: config.seed,
-    startedAt: new Date().toISOString(),
-    commandLine: process.argv.slice(2),
-    topology: { workers: options.workers, launch: options.launch, threads: config.threads },
-    versions: { lockstep: version, node: process.version, tensorflow: readInstallation().version },
-  });
+  const beginning = await beginRun(config, options, startOf(options), (message) => progress.note(message));
+  const { folder, checkpoint, summary } = beginning;
+  if (summary !== undefined) {
+    progress.note(`${folder.path} has ended already: nothing is left to do`);
+    return { state: 'finished', run: folder.path, summary };
+  }
   const logger = openLog(folder.path, 'coordinator');
-  const log = (message: string) => logger.info(message);
   const metrics = new MetricsWriter(folder.metrics);
   try {
-    const summary = await withWorkers({ ...options, logs: folder.logs, log }, async (ready) => {
-      progress.begin(config.name, ready.timeline);
-      let weightsDigest = '';
-      const stages = await new Training({
-        ...ready,
-        config,
-        generation: firstGeneration,
-        observer: {
-          stage: (stage: TimelineStage) => {
-            log(`stage '${stage.config.name}' begins`);
-            progress.stage(stage);
-          },
-          step: (event: StepEvent, position: Position) => {
-            metrics.append(event);
-            progress.step(event, position);
-          },
-          evaluation: (event: EvalEvent) => {
-            metrics.append(event);
-            progress.evaluation(event);
-          },
-          checkpoint: async (position: Position, step: number) => {
-            weightsDigest = await save(ready.group, folder.path, config, position, step);
-            log(`checkpoint after step ${step}: weights ${weightsDigest}`);
-          },
-        },
-      }).run();
-      const accuracy = stages.findLast(({ objective }) => objective === 'softmax')?.accuracy ?? null;
-      return { stages, accuracy, seconds: (performance.now() - began) / 1000, weightsDigest };
-    });
-    await writeSummary(folder.summary, summary);
-    return { summary, run: folder.path };
+    return await run(options, beginning, metrics, (message) => logger.info(message));
   } catch (error) {
     logger.error(error instanceof LockstepError ? error.line : String(error));
     throw error;
@@ -85,29 +54,88 @@ export async function train(options: TrainOptions): Promise<Trained> {
     progress.end();
     metrics.close();
     logger.close();
+    await checkpoint?.close();
   }
 }
 
-async function save(
-  group: WorkerGroup,
-  runFolder: string,
-  config: Config,
-  position: Position,
-  step: number,
-): Promise<string> {
-  const digest = await saveCheckpoint(
-    group,
-    runFolder,
-    {
-      step,
-      epoch: position.epoch + 1,
-      stage: position.stage.config.name,
-      position: { stage: position.stage.index, stepInStage: position.stepInStage + 1 },
-      configDigest: configDigest(config),
+function startOf({ config, workers, launch }: TrainOptions) {
+  return {
+    startedAt: new Date().toISOString(),
+    commandLine: process.argv.slice(2),
+    topology: { workers, launch, threads: config.threads },
+    versions: { lockstep: version, node: process.version, tensorflow: readInstallation().version },
+  };
+}
+
+async function run(
+  options: TrainOptions,
+  { folder, checkpoint, events: earlier }: RunBeginning,
+  metrics: MetricsWriter,
+  log: (message: string) => void,
+): Promise<Outcome> {
+  const began = performance.now();
+  const { config, progress, stop } = options;
+  const events: MetricsEvent[] = [...earlier];
+  const record = (event: MetricsEvent) => {
+    metrics.append(event);
+    events.push(event);
+  };
+  return await withWorkers({ ...options, logs: folder.logs, log }, async (ready) => {
+    const { group, timeline } = ready;
+    progress.begin(config.name, timeline);
+    const firstStep = checkpoint?.manifest.step ?? 0;
+    if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
+    const saver = new Saver(group, folder.path, config, events, log);
+    const done = await new Training({
+      ...ready,
       config,
-    },
-    config.deadlines.checkpointSeconds * 1000,
-  );
-  await pruneCheckpoints(runFolder, config.checkpoint.keep);
-  return digest;
+      generation: firstGeneration,
+      firstStep,
+      stop,
+      restore: async ({ index }) => {
+        if (checkpoint === undefined) return;
+        // A new stage starts its optimiser anew.
+        const files: CheckpointFile[] = ['weights'];
+        if (checkpoint.manifest.position.stage === index) files.push('optimizer');
+        await loadTensors(group, checkpoint, files, config.deadlines.checkpointSeconds * 1000);
+      },
+      observer: {
+        stage: (stage: TimelineStage) => {
+          log(`stage '${stage.config.name}' begins`);
+          progress.stage(stage);
+        },
+        step: (event: StepEvent, position: Position) => {
+          saver.check();
+          record(event);
+          progress.step(event, position);
+        },
+        evaluation: (event: EvalEvent) => {
+          record(event);
+          progress.evaluation(event);
+        },
+        checkpoint: (position: Position, step: number) => saver.begin(standing(config, position, step)),
+      },
+    }).run();
+    const weightsDigest = (await saver.settle()) ?? checkpoint?.manifest.weightsDigest ?? '';
+    if (done < timeline.totalSteps) {
+      log(`stopped after step ${done}`);
+      return { state: 'stopped', run: folder.path, step: done };
+    }
+    const stages = summarizeStages(timeline.stages, events);
+    const accuracy = stages.findLast(({ objective }) => objective === 'softmax')?.accuracy ?? null;
+    const summary = { stages, accuracy, seconds: (performance.now() - began) / 1000, weightsDigest };
+    await writeSummary(folder.summary, summary);
+    return { state: 'finished', run: folder.path, summary };
+  });
+}
+
+function standing(config: Config, position: Position, step: number): Standing {
+  return {
+    step,
+    epoch: position.epoch + 1,
+    stage: position.stage.config.name,
+    position: { stage: position.stage.index, stepInStage: position.stepInStage + 1 },
+    configDigest: configDigest(config),
+    config,
+  };
 }

@@ -5,19 +5,18 @@ import { learningRateAt } from '../shared/plan/schedule.js';
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
 import type { Assignment, WorkerMessageOf } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
-import { type EvaluationResult, evaluate } from './evaluation.js';
+import { evaluate } from './evaluation.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
-import type { Summary } from './summary.js';
+import type { StopRequest } from './stop-request.js';
 import type { WorkerGroup } from './worker-group.js';
-
-export type StageSummary = Summary['stages'][number];
 
 /** Who is told of what happens, in order. */
 export interface TrainingObserver {
   stage(stage: TimelineStage): void;
-  step(event: StepEvent, position: Position): void;
+  /** `fingerprint` is that of the weights before the step. */
+  step(event: StepEvent, position: Position, fingerprint: string): void;
   evaluation(event: EvalEvent): void;
-  /** The replica after `step` commits is to be saved. */
+  /** The replica after `step` commits is to be saved. What the promise waits for holds up the training. */
   checkpoint(position: Position, step: number): Promise<void>;
 }
 
@@ -28,20 +27,48 @@ export interface TrainingOptions {
   readonly group: WorkerGroup;
   readonly observer: TrainingObserver;
   readonly generation: number;
+  /** Commits that are done already. */
+  readonly firstStep: number;
+  /** Gives the replicas the tensors that they had after those; called when the stage that goes on is prepared. */
+  readonly restore?: (stage: TimelineStage) => Promise<void>;
+  readonly stop: StopRequest;
+  /** The commits after which a stage ends. Default: all of its steps. */
+  readonly endOf?: (stage: TimelineStage) => number;
+}
+
+/** What comes between a step and the next one. */
+interface Pause {
+  readonly evaluates: boolean;
+  readonly saves: boolean;
+  readonly stops: boolean;
 }
 
 export class Training {
+  #savedAt = performance.now();
+
   constructor(private readonly options: TrainingOptions) {}
 
-  /** Runs all stages. @throws LockstepError when a worker is lost, or replicas differ. */
-  async run(): Promise<StageSummary[]> {
-    const summaries: StageSummary[] = [];
-    for (const stage of this.options.timeline.stages) summaries.push(await this.#stage(stage));
-    return summaries;
+  /**
+   * Runs all stages, or until a stop is requested, which saves.
+   * @returns the commits that are done, over all stages
+   * @throws LockstepError when a worker is lost, or replicas differ.
+   */
+  async run(): Promise<number> {
+    const { timeline, firstStep, endOf = wholeStage } = this.options;
+    let done = firstStep;
+    for (const stage of timeline.stages) {
+      const from = Math.max(stage.firstStep, firstStep);
+      const end = endOf(stage);
+      if (from >= end) continue;
+      done = await this.#stage(stage, from, end);
+      if (done < end) break;
+    }
+    return done;
   }
 
-  async #stage(stage: TimelineStage): Promise<StageSummary> {
-    const { config, group, observer } = this.options;
+  /** @returns the commits that are done: up to `end`, unless a stop was requested. */
+  async #stage(stage: TimelineStage, from: number, end: number): Promise<number> {
+    const { config, group, observer, timeline, firstStep, restore, stop } = this.options;
     observer.stage(stage);
     await group.broadcast({ type: 'prepare', stage: stage.index });
     const prepared = await group.collect('prepared', config.deadlines.prepareSeconds * 1000);
@@ -50,39 +77,41 @@ export class Training {
       `weights at the start of stage '${stage.config.name}'`,
       (rank) => group.nameOf(rank),
     );
-    let summary: Pick<StageSummary, 'loss' | 'accuracy'> = { loss: Number.NaN, accuracy: null };
-    let losses: number[] = [];
+    if (from === firstStep) await restore?.(stage);
     let dealt = false;
-    for (let step = stage.firstStep; step < stage.firstStep + stage.steps; step += 1) {
-      const position = this.options.timeline.position(step);
+    for (let step = from; step < end; step += 1) {
+      const position = timeline.position(step);
+      // Nothing is new since the last pause, so there is nothing to save.
+      if (!dealt && stop.requested) return step;
       if (!dealt) await this.#deal(step, stage.index);
-      const pauses = this.#pausesAfter(position);
-      const record = await this.#step(position, step, pauses ? null : step + 1);
-      dealt = !pauses;
-      losses.push(record.loss);
-      observer.step(record, position);
-      if (!position.lastOfEpoch) continue;
-      summary = { loss: losses.reduce((a, b) => a + b, 0) / losses.length, accuracy: null };
-      losses = [];
-      if (this.#evaluates(position)) summary = await this.#evaluate(position, step);
-      if (this.#saves(position)) await observer.checkpoint(position, step + 1);
+      const { event, pause, fingerprint } = await this.#step(position, step, end);
+      dealt = pause === undefined;
+      observer.step(event, position, fingerprint);
+      if (pause?.evaluates) await this.#evaluate(position, step);
+      if (pause?.saves) {
+        this.#savedAt = performance.now();
+        await observer.checkpoint(position, step + 1);
+      }
+      if (pause?.stops) return step + 1;
     }
-    const { name, objective, epochs } = stage.config;
-    return { name, objective, epochs, ...summary };
+    return end;
   }
 
-  #evaluates({ stage, epoch, lastOfEpoch, lastOfStage }: Position): boolean {
+  /** Decided when a step is committed, since the commit deals the next one. */
+  #pauseAfter(position: Position, step: number, end: number): Pause | undefined {
+    const { checkpoint, evaluate } = this.options.config;
+    const { stage, epoch, lastOfEpoch, lastOfStage } = position;
+    const every = (epochs: number) => lastOfStage || (lastOfEpoch && (epoch + 1) % epochs === 0);
     // Contrastive stages train no classifier, so there is nothing to evaluate.
-    if (stage.config.objective !== 'softmax') return false;
-    return lastOfStage || (lastOfEpoch && (epoch + 1) % this.options.config.evaluate.everyEpochs === 0);
-  }
-
-  #saves({ epoch, lastOfEpoch, lastOfStage }: Position): boolean {
-    return lastOfStage || (lastOfEpoch && (epoch + 1) % this.options.config.checkpoint.everyEpochs === 0);
-  }
-
-  #pausesAfter(position: Position): boolean {
-    return position.lastOfStage || this.#evaluates(position) || this.#saves(position);
+    const evaluates = stage.config.objective === 'softmax' && every(evaluate.everyEpochs);
+    const stops = this.options.stop.requested;
+    const minutes = (performance.now() - this.#savedAt) / 60_000;
+    const saves =
+      stops ||
+      every(checkpoint.everyEpochs) ||
+      (checkpoint.everySteps !== undefined && (step + 1) % checkpoint.everySteps === 0) ||
+      (checkpoint.everyMinutes !== undefined && minutes >= checkpoint.everyMinutes);
+    return evaluates || saves || step + 1 === end ? { evaluates, saves, stops } : undefined;
   }
 
   #assignment(rank: number, step: number, stage: number): Assignment {
@@ -100,25 +129,34 @@ export class Training {
   }
 
   /** Waits for every rank's reduction, commits, and waits until every rank has applied it. */
-  async #step(position: Position, step: number, next: number | null): Promise<StepEvent> {
+  async #step(
+    position: Position,
+    step: number,
+    end: number,
+  ): Promise<{
+    readonly event: StepEvent;
+    readonly pause: Pause | undefined;
+    readonly fingerprint: string;
+  }> {
     const { config, group, timeline } = this.options;
     const deadline = config.deadlines.stepSeconds * 1000;
     const began = performance.now();
     const reduced = await group.collect('reduced', deadline);
     const result = agree(step, reduced, (rank) => group.nameOf(rank));
+    const pause = this.#pauseAfter(position, step, end);
     await Promise.all(
       group.members.map(({ rank }) =>
         group.send(rank, {
           type: 'commit',
           step,
-          next: next === null ? null : this.#assignment(rank, next, position.stage.index),
+          next: pause === undefined ? this.#assignment(rank, step + 1, position.stage.index) : null,
         }),
       ),
     );
     const applied = await group.collect('applied', deadline);
     const total = performance.now() - began;
     const { config: stage, epochs, samplesPerEpoch } = position.stage;
-    return {
+    const event: StepEvent = {
       type: 'step',
       stage: stage.name,
       epoch: position.epoch + 1,
@@ -133,9 +171,10 @@ export class Training {
       workers: group.members.length,
       ms: { total, ...slowest(reduced, applied) },
     };
+    return { event, pause, fingerprint: reduced[0]!.fingerprint };
   }
 
-  async #evaluate(position: Position, step: number): Promise<EvaluationResult> {
+  async #evaluate(position: Position, step: number): Promise<void> {
     const { config, group, observer, testImages } = this.options;
     const result = await evaluate(group, {
       stage: position.stage.index,
@@ -150,8 +189,11 @@ export class Training {
       step: step + 1,
       ...result,
     });
-    return result;
   }
+}
+
+function wholeStage({ firstStep, steps }: TimelineStage): number {
+  return firstStep + steps;
 }
 
 /** The time split of the rank that computed longest: one rank's, so that the parts add up. */

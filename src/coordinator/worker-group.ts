@@ -30,10 +30,18 @@ export interface Member {
   readonly slot: number | null;
 }
 
-interface Connection {
-  readonly identity: Buffer;
+/** Messages that wait to be received, and who waits for the next one. */
+interface Channel {
   readonly queue: Received[];
   waiting: ((received: Received) => void) | undefined;
+}
+
+interface Connection {
+  readonly identity: Buffer;
+  /** Answers, in the order of what they answer. */
+  readonly answers: Channel;
+  /** A checkpoint's tensors, which come while steps go on. */
+  readonly snapshot: Channel;
   heard: number;
   phase: Phase;
   step: number;
@@ -164,13 +172,14 @@ export class WorkerGroup {
     deadlineMs: number,
   ): Promise<Received<WorkerMessageOf<T>>> {
     const connection = this.#ranks[rank]!;
-    const queued = connection.queue.shift();
+    const channel = channelOf(connection, type);
+    const queued = channel.queue.shift();
     const received =
       queued ??
       (await this.#within(
         deadlineMs,
         new Promise<Received>((resolve) => {
-          connection.waiting = resolve;
+          channel.waiting = resolve;
         }),
         () =>
           `${this.nameOf(rank)} did not send '${type}' (its phase: ${connection.phase}, step ${connection.step})`,
@@ -273,9 +282,10 @@ export class WorkerGroup {
           .catch(() => {});
         break;
       default: {
-        const { waiting } = connection;
-        connection.waiting = undefined;
-        if (waiting === undefined) connection.queue.push({ message, frames });
+        const channel = channelOf(connection, message.type);
+        const { waiting } = channel;
+        channel.waiting = undefined;
+        if (waiting === undefined) channel.queue.push({ message, frames });
         else waiting({ message, frames });
       }
     }
@@ -342,11 +352,15 @@ export class WorkerGroup {
   }
 }
 
+function channelOf({ answers, snapshot }: Connection, type: WorkerMessage['type']): Channel {
+  return type === 'snapshot' || type === 'tensor' ? snapshot : answers;
+}
+
 function newConnection(identity: Buffer): Connection {
   return {
     identity,
-    queue: [],
-    waiting: undefined,
+    answers: { queue: [], waiting: undefined },
+    snapshot: { queue: [], waiting: undefined },
     heard: performance.now(),
     phase: 'register',
     step: 0,

@@ -22,7 +22,12 @@ export class LockstepError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
-    readonly details: { readonly hint?: string; readonly cause?: unknown } = {},
+    readonly details: {
+      readonly hint?: string;
+      readonly cause?: unknown;
+      /** What a command had found by then: with --json it is printed beside the error. */
+      readonly found?: object;
+    } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
   }

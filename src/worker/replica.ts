@@ -85,13 +85,35 @@ export class Replica {
   }
 
   /**
+   * Changes the lowest bit of a tensor's first value.
+   * @throws LockstepError USAGE when there is no such tensor
+   */
+  async perturb(name: string): Promise<void> {
+    const variable = this.#variable(name);
+    if (variable === undefined) {
+      throw new LockstepError('USAGE', `The model has no tensor '${name}'.`, {
+        hint: `Its first is '${this.tensors[0]?.variable.name}'; a checkpoint's manifest and files name all.`,
+      });
+    }
+    const [value] = await this.session.read([variable]);
+    const changed = value!.floats.slice();
+    value!.free();
+    new Uint32Array(changed.buffer)[0]! ^= 1;
+    await this.session.assign(new Map([[variable, changed]]));
+  }
+
+  #variable(name: string): Variable | undefined {
+    return this.#parameters.get(name) ?? this.#statistics.get(name) ?? this.#slots.get(name);
+  }
+
+  /**
    * Replaces tensors by a checkpoint's, all of them or none.
    * @throws LockstepError CHECKPOINT when the model lacks one, or its size differs.
    */
   async load(tensors: ReadonlyMap<string, Float32Array>): Promise<void> {
     const values = new Map<Variable, Float32Array>();
     for (const [name, data] of tensors) {
-      const variable = this.#parameters.get(name) ?? this.#statistics.get(name) ?? this.#slots.get(name);
+      const variable = this.#variable(name);
       if (variable === undefined) {
         throw new LockstepError(
           'CHECKPOINT',

@@ -1,31 +1,35 @@
 /** The replica's tensors on their way to and from the coordinator, which writes and reads checkpoints. */
 
 import type { TracedFunction } from '../shared/engine/traced-function.js';
+import type { TensorSpec } from '../shared/protocol/messages.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { fingerprint } from './functions/fingerprint.js';
 import type { Replica } from './replica.js';
 
-/** Announces all tensors, then sends them one by one. */
-export async function sendSnapshot(
-  link: CoordinatorLink,
-  replica: Replica,
-  traced: TracedFunction,
-): Promise<void> {
-  const { tensors } = replica;
-  await link.send({
-    type: 'snapshot',
-    tensors: tensors.map(({ file, variable }) => ({ file, name: variable.name, shape: [...variable.shape] })),
-    fingerprint: await fingerprint(traced),
-  });
-  const values = await replica.read();
-  try {
-    for (const [i, value] of values.entries()) {
-      // A copy: ZeroMQ reads the memory long after `send` resolves, and this belongs to TensorFlow.
+/** All tensors as they are now, copied: the next step may change the replica, and ZeroMQ reads long after `send`. */
+export class Snapshot {
+  private constructor(
+    private readonly tensors: readonly (TensorSpec & { readonly bytes: Uint8Array })[],
+    private readonly fingerprint: string,
+  ) {}
+
+  static async take(replica: Replica, traced: TracedFunction): Promise<Snapshot> {
+    const { tensors } = replica;
+    const values = await replica.read();
+    const copies = values.map((value, i) => {
+      const { file, variable } = tensors[i]!;
       const bytes = new Uint8Array(value.data.buffer as ArrayBuffer).slice();
-      await link.send({ type: 'tensor', name: tensors[i]!.variable.name }, bytes);
-    }
-  } finally {
-    for (const value of values) value.free();
+      value.free();
+      return { file, name: variable.name, shape: [...variable.shape], bytes };
+    });
+    return new Snapshot(copies, await fingerprint(traced));
+  }
+
+  /** Announces all, then sends them one by one; steps may go on meanwhile. */
+  async send(link: CoordinatorLink): Promise<void> {
+    const announced = this.tensors.map(({ file, name, shape }) => ({ file, name, shape }));
+    await link.send({ type: 'snapshot', tensors: announced, fingerprint: this.fingerprint });
+    for (const { name, bytes } of this.tensors) await link.send({ type: 'tensor', name }, bytes);
   }
 }
 

@@ -17,7 +17,7 @@ import { sentBytes } from './exchange/reducer.js';
 import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
 import { fetchFrom } from './remote-samples.js';
 import { Replica } from './replica.js';
-import { receiveTensors, sendSnapshot } from './snapshot.js';
+import { receiveTensors, Snapshot } from './snapshot.js';
 import { StageProgram } from './stage-program.js';
 import { type StageShape, stageBuckets, stageShape } from './stage-shape.js';
 import { runStep } from './step.js';
@@ -28,6 +28,8 @@ type Welcome = CoordinatorMessageOf<'welcome'>;
 export class Trainer {
   #program: StageProgram | undefined;
   #evaluation: Evaluation | undefined;
+  /** Settles when the last snapshot is on its way. */
+  #saved: Promise<void> = Promise.resolve();
 
   private constructor(
     private readonly config: Config,
@@ -115,14 +117,22 @@ export class Trainer {
         }
         case 'snapshot':
           this.link.enter('checkpoint');
-          await sendSnapshot(this.link, this.replica, this.wholeFingerprint);
+          await this.#saved;
+          // Beside the steps that follow; a failure is the connection's, which ends the worker anyway.
+          this.#saved = (await Snapshot.take(this.replica, this.wholeFingerprint))
+            .send(this.link)
+            .catch(() => {});
           break;
         case 'load':
           this.link.enter('checkpoint');
           await receiveTensors(this.link, this.replica, message.count);
           await this.link.send({ type: 'loaded', fingerprint: await fingerprint(this.wholeFingerprint) });
           break;
+        case 'perturb':
+          await this.replica.perturb(message.tensor);
+          break;
         case 'stop':
+          await this.#saved;
           await this.link.send({ type: 'bye' });
           return;
         default:

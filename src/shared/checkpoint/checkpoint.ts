@@ -109,15 +109,15 @@ export async function openCheckpointOrRun(path: string): Promise<Checkpoint> {
   return (await latestCheckpoint(path)) as Checkpoint;
 }
 
-/** Removes all but the newest `keep` checkpoints and returns the names of those removed. */
-export async function pruneCheckpoints(runFolder: string, keep: number): Promise<string[]> {
+/** Removes all but the newest `keep` checkpoints, and the one named `best`; returns the names of those removed. */
+export async function pruneCheckpoints(runFolder: string, keep: number, best?: string): Promise<string[]> {
   if (!Number.isInteger(keep) || keep < 1) {
     throw new LockstepError(
       'CHECKPOINT',
       `The number of checkpoints to keep must be 1 or more, not ${keep}.`,
     );
   }
-  const old = (await listCheckpoints(runFolder)).slice(0, -keep);
+  const old = (await listCheckpoints(runFolder)).slice(0, -keep).filter((folder) => basename(folder) !== best);
   for (const folder of old) {
     await rm(await setAside(folder), { recursive: true, force: true });
   }

@@ -232,10 +232,18 @@ const checkpoint = z.strictObject({
     .default(1)
     .meta({ unit: 'epochs' })
     .describe('How often to write a checkpoint, counted within a stage; the end of a stage always gets one.'),
+  everySteps: count
+    .optional()
+    .meta({ unit: 'steps' })
+    .describe('Also after every so many steps of the run.'),
+  everyMinutes: positive
+    .optional()
+    .meta({ unit: 'minutes' })
+    .describe('Also when the last one is so old.'),
   keep: count
     .default(2)
     .meta({ unit: 'checkpoints' })
-    .describe('How many of the newest checkpoints to keep.'),
+    .describe('How many of the newest checkpoints to keep, beside the one with the best test accuracy.'),
 });
 
 const exchange = z.strictObject({

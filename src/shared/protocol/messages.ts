@@ -168,6 +168,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
   /** Announces `count` `tensor` messages whose values replace the worker's. */
   z.strictObject({ type: z.literal('load'), count: z.int().nonnegative() }),
   z.strictObject({ type: z.literal('tensor'), name: z.string() }),
+  /** Changes one bit of a tensor: what the comparison of replicas must notice (`lockstep verify --inject`). */
+  z.strictObject({ type: z.literal('perturb'), tensor: z.string() }),
   /** Two raw frames follow: images (uint8, 32 x 32 x 3 each) and labels (uint8). */
   z.strictObject({ type: z.literal('samples'), split: z.enum(['train', 'test']), ids: z.array(z.int()) }),
   z.strictObject({ type: z.literal('beat') }),

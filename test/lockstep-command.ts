@@ -1,0 +1,64 @@
+/** The command line as a test runs it: real processes, which end with the test, and a folder that goes with it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../src/shared/package-root.js';
+
+const entry = join(packageRoot, 'dist', 'cli', 'main.js');
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+export class Commands {
+  readonly folder = mkdtempSync(join(tmpdir(), 'lockstep-test-'));
+  readonly #children = new Set<ChildProcess>();
+
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    const child = spawn(process.execPath, [entry, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    this.#children.add(child);
+    let stdout = '';
+    let stderr = '';
+    child.stdout!.on('data', (data) => {
+      stdout += data;
+    });
+    child.stderr!.on('data', (data) => {
+      stderr += data;
+    });
+    const ended = once(child, 'close').then(([code]) => {
+      this.#children.delete(child);
+      return { code, stdout, stderr };
+    });
+    return { child, ended };
+  }
+
+  /** Ends what still runs, and removes the folder. */
+  end(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a process runs; one that only waits to be reaped does not. */
+export function alive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/State:\sZ/.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
+
+/** The workers' process ids, from the coordinator's log. */
+export function workerPids(run: string): number[] {
+  return [
+    ...readFileSync(join(run, 'logs', 'coordinator.log'), 'utf8').matchAll(/registered: .* pid (\d+)/g),
+  ].map(([, pid]) => Number(pid));
+}

@@ -1,0 +1,164 @@
+/** Runs that end early, by a signal, by kill -9 or with a damaged checkpoint, and go on to the same bits. */
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readMetrics } from '../src/coordinator/metrics.js';
+import { alive, Commands, workerPids } from './lockstep-command.js';
+
+const text = `
+name: resume
+data: { dataset: sample, limit: { train: 1024, test: 100 } }
+model: { encoder: tiny, classifier: { hidden: [16], dropout: 0.2 }, projection: { widths: [16] } }
+batch: { microBatches: 4, microBatchSize: 16 }
+evaluate: { batchSize: 50 }
+checkpoint: { everySteps: 5, keep: 3 }
+stages:
+  - name: pretrain
+    objective: npairs
+    temperature: 0.1
+    epochs: 4
+    optimizer: { kind: adam }
+    learningRate: { decay: constant, peak: 0.005 }
+  - name: train
+    objective: softmax
+    epochs: 4
+    optimizer: { kind: sgd, weightDecay: 5.0e-4 }
+    learningRate: { decay: cosine, peak: 0.05, warmupEpochs: 1 }
+`;
+const totalSteps = 128;
+
+let commands: Commands;
+let config: string;
+beforeEach(() => {
+  commands = new Commands();
+  config = join(commands.folder, 'config.yaml');
+  writeFileSync(config, text);
+});
+afterEach(() => commands.end());
+
+const train = (out: string, workers: number, ...more: string[]) =>
+  commands.start(['train', config, '--workers', `${workers}`, '--out', out, '--json', ...more]);
+
+/** What must not depend on where a run was interrupted. */
+async function results(out: string, stdout: string) {
+  const metrics = await readMetrics(join(out, 'metrics.jsonl'));
+  const { stages, weightsDigest } = JSON.parse(stdout) as { stages: unknown; weightsDigest: string };
+  return {
+    stages,
+    weightsDigest,
+    metrics: metrics.map((event) =>
+      event.type === 'step'
+        ? [event.stage, event.epoch, event.step, event.samples, event.loss, event.lr, event.gradNorm]
+        : [event.stage, event.epoch, event.step, event.loss, event.accuracy],
+    ),
+  };
+}
+
+async function undisturbed() {
+  const out = join(commands.folder, 'undisturbed');
+  const { code, stdout } = await train(out, 1).ended;
+  expect(code).toBe(0);
+  return await results(out, stdout);
+}
+
+/** Resolves when the run has committed that many steps. */
+async function committed(out: string, steps: number): Promise<void> {
+  const lines = () => readFileSync(join(out, 'metrics.jsonl'), 'utf8').split('\n').length - 1;
+  await expect
+    .poll(
+      () => {
+        try {
+          return lines();
+        } catch {
+          return 0;
+        }
+      },
+      { timeout: 60_000, interval: 5 },
+    )
+    .toBeGreaterThanOrEqual(steps);
+}
+
+describe('a run that is asked to stop', () => {
+  it.each(['SIGTERM', 'SIGUSR2', 'SIGINT'] as const)(
+    '%s: saves, ends with 0, and goes on with other numbers of workers to the same bits',
+    async (signal) => {
+      const expected = await undisturbed();
+      const out = join(commands.folder, 'run');
+      let stdout = '';
+      // In the first stage, in the second, and to the end.
+      for (const [workers, until] of [
+        [2, 7],
+        [3, 85],
+        [1, totalSteps],
+      ] as const) {
+        const run = train(out, workers, '--resume');
+        if (until < totalSteps) {
+          await committed(out, until);
+          run.child.kill(signal);
+        }
+        const ended = await run.ended;
+        expect(ended.code).toBe(0);
+        ({ stdout } = ended);
+        if (until === totalSteps) break;
+        expect(ended.stderr).toContain('--resume goes on');
+        const { stopped, step } = JSON.parse(stdout) as { stopped: boolean; step: number };
+        expect(stopped).toBe(true);
+        expect(step).toBeLessThan(totalSteps);
+        expect(readdirSync(join(out, 'checkpoints'))).toContain(String(step).padStart(8, '0'));
+      }
+      expect(await results(out, stdout)).toEqual(expected);
+      // It has ended: once more changes nothing.
+      const again = await train(out, 2, '--resume').ended;
+      expect(await results(out, again.stdout)).toEqual(expected);
+    },
+  );
+
+  it('a second signal ends it at once, and its workers', async () => {
+    const out = join(commands.folder, 'run');
+    const { child, ended } = train(out, 2);
+    await committed(out, 1);
+    const pids = workerPids(out);
+    child.kill('SIGTERM');
+    child.kill('SIGINT');
+    const { code } = await ended;
+    // Whichever the kernel delivers last; a run that was quick to save has ended with 0.
+    expect([0, 130, 143]).toContain(code);
+    await expect.poll(() => pids.filter(alive), { timeout: 5000 }).toEqual([]);
+  });
+});
+
+describe('a coordinator that is killed', () => {
+  it('goes on from the last whole checkpoint, and says which was damaged', async () => {
+    const expected = await undisturbed();
+    const out = join(commands.folder, 'run');
+    const { child, ended } = train(out, 2);
+    await committed(out, 40);
+    child.kill('SIGKILL');
+    await ended;
+    await expect.poll(() => workerPids(out).filter(alive), { timeout: 10_000 }).toEqual([]);
+    const whole = readdirSync(join(out, 'checkpoints')).filter((name) => /^\d/.test(name));
+    expect(whole.length).toBeGreaterThan(1);
+    const newest = whole.sort().at(-1)!;
+    truncateSync(join(out, 'checkpoints', newest, 'weights.safetensors'), 1000);
+    const resumed = await train(out, 4, '--resume').ended;
+    expect(resumed.stderr).toMatch(new RegExp(`Passed over: .*${newest}`));
+    expect(resumed.stderr).toContain(`goes on after step ${Number(whole.at(-2))}`);
+    expect(await results(out, resumed.stdout)).toEqual(expected);
+  });
+});
+
+describe('--resume', () => {
+  it('refuses another configuration, and wants to know which run', async () => {
+    const out = join(commands.folder, 'run');
+    const { child, ended } = train(out, 1);
+    await committed(out, 1);
+    child.kill('SIGTERM');
+    await ended;
+    const other = await train(out, 1, '--resume', '--set', 'seed=2').ended;
+    expect(other.code).toBe(1);
+    expect(other.stderr).toContain('is a run of another configuration');
+    const nowhere = await commands.start(['train', config, '--resume']).ended;
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.stderr).toContain('--resume does not know which run. Give its folder with --out.');
+  });
+});
