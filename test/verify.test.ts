@@ -20,7 +20,7 @@ describe('lockstep verify', () => {
   });
 
   it('names the rank and the step of a replica that strays by one bit', async () => {
-    const { code, stdout } = await verify('--workers', '1,3', '--inject', 'encoder.stem.kernel');
+    const { code, stdout } = await verify('--workers', '1,3', '--inject', 'encoder.conv1.kernel');
     expect(code).toBe(0);
     expect(stdout).toMatch(/Caught: Replicas differ in their weights before step 0: rank 2 on \S+ \(/);
   });
@@ -29,7 +29,7 @@ describe('lockstep verify', () => {
     const missing = await verify('--workers', '2', '--inject', 'nonsense');
     expect(missing.code).toBe(1);
     expect(missing.stderr).toContain("The model has no tensor 'nonsense'");
-    const alone = await verify('--workers', '1', '--inject', 'encoder.stem.kernel');
+    const alone = await verify('--workers', '1', '--inject', 'encoder.conv1.kernel');
     expect(alone.code).toBe(2);
     expect(alone.stderr).toContain('--inject needs at least 2 workers');
   });

@@ -66,7 +66,9 @@ export function startRun(
 }
 
 /** The options that both ways to start a run have. */
-export function runOptions(yargs: Argv): Argv<Pick<RunArguments, 'config' | 'set' | 'out' | 'resume' | 'json'>> {
+export function runOptions(
+  yargs: Argv,
+): Argv<Pick<RunArguments, 'config' | 'set' | 'out' | 'resume' | 'json'>> {
   return configArguments(yargs)
     .option('out', { type: 'string', describe: 'Run folder  [default: runs/NAME-TIME]' })
     .option('resume', {

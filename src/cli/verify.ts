@@ -29,12 +29,13 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
       .option('steps', { type: 'number', default: 20, describe: 'Steps of every stage' })
       .option('inject', {
         type: 'string',
-        describe: "Change one bit of this tensor on the last of the most workers, and see the replicas' check fire",
+        describe:
+          "Change one bit of this tensor on the last of the most workers, and see the replicas' check fire",
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print the result as JSON on stdout' })
       .example('$0 verify', 'a few seconds, with a config made for it')
       .example('$0 verify configs/demo-contrastive.yaml --workers 1,4 --steps 5', '')
-      .example('$0 verify --workers 3 --inject encoder.stem.kernel', 'a replica that strays is named'),
+      .example('$0 verify --workers 3 --inject encoder.conv1.kernel', 'a replica that strays is named'),
   handler: ({ config: path, set, workers, steps, inject: tensor, json }) =>
     runCommand(json, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'lockstep-verify-'));
@@ -105,7 +106,10 @@ async function seeInjection(options: VerifyOptions, tensor: string, json: boolea
     throw new LockstepError('DIVERGED', `One bit of '${tensor}' was changed, and no check noticed.`);
   }
   if (json) print({ injected: { tensor, rank: workers - 1 }, caught: caught.message });
-  else process.stdout.write(`One bit of '${tensor}' on rank ${workers - 1} was changed. Caught: ${caught.message}\n`);
+  else
+    process.stdout.write(
+      `One bit of '${tensor}' on rank ${workers - 1} was changed. Caught: ${caught.message}\n`,
+    );
 }
 
 function wholeSteps(steps: number): number {

@@ -36,7 +36,9 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
       for (const signal of ['SIGINT', 'SIGUSR2', 'SIGTERM']) {
         let before = false;
         process.on(signal, () => {
-          logger.warn(before ? `ended by ${signal}` : `${signal}: the coordinator ends the run; again ends this worker`);
+          logger.warn(
+            before ? `ended by ${signal}` : `${signal}: the coordinator ends the run; again ends this worker`,
+          );
           if (before) process.exit(1);
           before = true;
         });

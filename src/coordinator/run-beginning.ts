@@ -6,7 +6,13 @@ import { configDigest } from '../shared/config/digest.js';
 import type { Config } from '../shared/config/schema.js';
 import { LockstepError } from '../shared/errors.js';
 import { type MetricsEvent, readMetrics } from './metrics.js';
-import { createRunFolder, type RunFolder, type RunStart, resumeRunFolder, runFolderAt } from './run-folder.js';
+import {
+  createRunFolder,
+  type RunFolder,
+  type RunStart,
+  resumeRunFolder,
+  runFolderAt,
+} from './run-folder.js';
 import { readSummary, type Summary } from './summary.js';
 
 export interface RunBeginning {

@@ -1,7 +1,11 @@
 /** A checkpoint on its way: rank 0's tensors, streamed to the run folder. */
 
 import type { Checkpoint } from '../shared/checkpoint/checkpoint.js';
-import { type CheckpointFile, type CheckpointTensor, CheckpointWriter } from '../shared/checkpoint/checkpoint-writer.js';
+import {
+  type CheckpointFile,
+  type CheckpointTensor,
+  CheckpointWriter,
+} from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
 import { sameEverywhere } from './commit.js';
 import type { WorkerGroup } from './worker-group.js';

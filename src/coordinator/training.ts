@@ -44,9 +44,13 @@ interface Pause {
 }
 
 export class Training {
+  /** The commits that are saved, or were there at the start. */
+  #saved: number;
   #savedAt = performance.now();
 
-  constructor(private readonly options: TrainingOptions) {}
+  constructor(private readonly options: TrainingOptions) {
+    this.#saved = options.firstStep;
+  }
 
   /**
    * Runs all stages, or until a stop is requested, which saves.
@@ -54,12 +58,13 @@ export class Training {
    * @throws LockstepError when a worker is lost, or replicas differ.
    */
   async run(): Promise<number> {
-    const { timeline, firstStep, endOf = wholeStage } = this.options;
+    const { timeline, firstStep, stop, endOf = wholeStage } = this.options;
     let done = firstStep;
     for (const stage of timeline.stages) {
       const from = Math.max(stage.firstStep, firstStep);
       const end = endOf(stage);
       if (from >= end) continue;
+      if (stop.requested) break;
       done = await this.#stage(stage, from, end);
       if (done < end) break;
     }
@@ -81,20 +86,25 @@ export class Training {
     let dealt = false;
     for (let step = from; step < end; step += 1) {
       const position = timeline.position(step);
-      // Nothing is new since the last pause, so there is nothing to save.
-      if (!dealt && stop.requested) return step;
+      if (!dealt && stop.requested) {
+        if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
+        return step;
+      }
       if (!dealt) await this.#deal(step, stage.index);
       const { event, pause, fingerprint } = await this.#step(position, step, end);
       dealt = pause === undefined;
       observer.step(event, position, fingerprint);
       if (pause?.evaluates) await this.#evaluate(position, step);
-      if (pause?.saves) {
-        this.#savedAt = performance.now();
-        await observer.checkpoint(position, step + 1);
-      }
+      if (pause?.saves) await this.#save(position, step + 1);
       if (pause?.stops) return step + 1;
     }
     return end;
+  }
+
+  async #save(position: Position, step: number): Promise<void> {
+    this.#saved = step;
+    this.#savedAt = performance.now();
+    await this.options.observer.checkpoint(position, step);
   }
 
   /** Decided when a step is committed, since the commit deals the next one. */

@@ -55,7 +55,9 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const runs: VerifiedRun[] = [];
   for (const workers of options.workers) {
     const run = await runOnce(options, workers, Number.POSITIVE_INFINITY);
-    options.note(`${workers} workers: ${run.records.length} steps, weights ${run.weightsDigest.slice(0, 16)}`);
+    options.note(
+      `${workers} workers: ${run.records.length} steps, weights ${run.weightsDigest.slice(0, 16)}`,
+    );
     runs.push(run);
     const difference = await compare(options, runs[0]!, run);
     if (difference !== null) return { runs, difference };

@@ -117,7 +117,9 @@ export async function pruneCheckpoints(runFolder: string, keep: number, best?: s
       `The number of checkpoints to keep must be 1 or more, not ${keep}.`,
     );
   }
-  const old = (await listCheckpoints(runFolder)).slice(0, -keep).filter((folder) => basename(folder) !== best);
+  const old = (await listCheckpoints(runFolder))
+    .slice(0, -keep)
+    .filter((folder) => basename(folder) !== best);
   for (const folder of old) {
     await rm(await setAside(folder), { recursive: true, force: true });
   }

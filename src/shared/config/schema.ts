@@ -232,14 +232,8 @@ const checkpoint = z.strictObject({
     .default(1)
     .meta({ unit: 'epochs' })
     .describe('How often to write a checkpoint, counted within a stage; the end of a stage always gets one.'),
-  everySteps: count
-    .optional()
-    .meta({ unit: 'steps' })
-    .describe('Also after every so many steps of the run.'),
-  everyMinutes: positive
-    .optional()
-    .meta({ unit: 'minutes' })
-    .describe('Also when the last one is so old.'),
+  everySteps: count.optional().meta({ unit: 'steps' }).describe('Also after every so many steps of the run.'),
+  everyMinutes: positive.optional().meta({ unit: 'minutes' }).describe('Also when the last one is so old.'),
   keep: count
     .default(2)
     .meta({ unit: 'checkpoints' })

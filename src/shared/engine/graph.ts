@@ -53,7 +53,10 @@ export class Graph {
     // Looked up first: TensorFlow aborts the process when a description is begun and then never finished.
     const lists = inputLists(this.pointer, type);
     this.#count += 1;
-    const description = c.newOperation(this.pointer, type, `${type}_${this.#count}`);
+    // Grappler sorts the inputs of sums by name. With numbers of one width that is the order of their making; else the
+    // bits of a sum would depend on how many operations the graph had before (as after a resume in a later stage).
+    const number = String(this.#count).padStart(8, '0');
+    const description = c.newOperation(this.pointer, type, `${type}_${number}`);
     if (device !== undefined) c.setDevice(description, device);
     let next = 0;
     for (const lengthAttribute of lists) {
