@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
+import { type MetricsEvent, readMetrics } from '../src/coordinator/metrics.js';
 import { packageRoot } from '../src/shared/package-root.js';
 
 const entry = join(packageRoot, 'dist', 'cli', 'main.js');
@@ -61,4 +63,30 @@ export function workerPids(run: string): number[] {
   return [
     ...readFileSync(join(run, 'logs', 'coordinator.log'), 'utf8').matchAll(/registered: .* pid (\d+)/g),
   ].map(([, pid]) => Number(pid));
+}
+
+/** A run's events of one type. */
+export async function eventsOf<T extends MetricsEvent['type']>(run: string, type: T) {
+  const events = await readMetrics(join(run, 'metrics.jsonl'));
+  return events.filter((event): event is Extract<MetricsEvent, { type: T }> => event.type === type);
+}
+
+/** What must not depend on the workers, nor on what happened to them: all that was computed. */
+export async function computed(run: string): Promise<unknown[]> {
+  const steps = await eventsOf(run, 'step');
+  const evaluations = await eventsOf(run, 'eval');
+  return [
+    ...steps.map(({ stage, epoch, step, samples, loss, lr, gradNorm, accuracy }) => [
+      ...[stage, epoch, step, samples, loss, lr, gradNorm, accuracy],
+    ]),
+    ...evaluations.map(({ stage, epoch, step, loss, accuracy }) => [stage, epoch, step, loss, accuracy]),
+  ];
+}
+
+/** Resolves when the run has committed that many steps. */
+export async function committed(run: string, steps: number): Promise<void> {
+  const path = join(run, 'metrics.jsonl');
+  const count = () =>
+    existsSync(path) ? (readFileSync(path, 'utf8').match(/"type":"step"/g)?.length ?? 0) : 0;
+  await expect.poll(count, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(steps);
 }

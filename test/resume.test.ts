@@ -1,9 +1,8 @@
 /** Runs that end early, by a signal, by kill -9 or with a damaged checkpoint, and go on to the same bits. */
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readMetrics } from '../src/coordinator/metrics.js';
-import { alive, Commands, workerPids } from './lockstep-command.js';
+import { alive, Commands, committed, computed, workerPids } from './lockstep-command.js';
 
 const text = `
 name: resume
@@ -40,19 +39,9 @@ afterEach(() => commands.end());
 const train = (out: string, workers: number, ...more: string[]) =>
   commands.start(['train', config, '--workers', `${workers}`, '--out', out, '--json', ...more]);
 
-/** What must not depend on where a run was interrupted. */
 async function results(out: string, stdout: string) {
-  const metrics = await readMetrics(join(out, 'metrics.jsonl'));
   const { stages, weightsDigest } = JSON.parse(stdout) as { stages: unknown; weightsDigest: string };
-  return {
-    stages,
-    weightsDigest,
-    metrics: metrics.map((event) =>
-      event.type === 'step'
-        ? [event.stage, event.epoch, event.step, event.samples, event.loss, event.lr, event.gradNorm]
-        : [event.stage, event.epoch, event.step, event.loss, event.accuracy],
-    ),
-  };
+  return { stages, weightsDigest, computed: await computed(out) };
 }
 
 let reference: ReturnType<typeof results> | undefined;
@@ -65,23 +54,6 @@ function undisturbed() {
     return await results(out, stdout);
   })();
   return reference;
-}
-
-/** Resolves when the run has committed that many steps. */
-async function committed(out: string, steps: number): Promise<void> {
-  const lines = () => readFileSync(join(out, 'metrics.jsonl'), 'utf8').split('\n').length - 1;
-  await expect
-    .poll(
-      () => {
-        try {
-          return lines();
-        } catch {
-          return 0;
-        }
-      },
-      { timeout: 60_000, interval: 5 },
-    )
-    .toBeGreaterThanOrEqual(steps);
 }
 
 describe('a run that is asked to stop', () => {

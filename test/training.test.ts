@@ -1,10 +1,9 @@
 /** Whole runs with real coordinators, workers and sockets, through the command line. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readMetrics } from '../src/coordinator/metrics.js';
-import { alive, Commands, workerPids } from './lockstep-command.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { alive, Commands, computed, workerPids } from './lockstep-command.js';
 
 const configText = (stages: string) => `
 name: small
@@ -52,12 +51,7 @@ async function train(stages: string, workers: number, ...more: string[]) {
   const { code, stdout, stderr } = await start(...args).ended;
   expect(stderr).not.toContain('error');
   expect(code).toBe(0);
-  const metrics = await readMetrics(join(out, 'metrics.jsonl'));
-  const results = metrics.map((event) =>
-    event.type === 'step'
-      ? [event.step, event.loss, event.gradNorm, event.accuracy]
-      : [event.loss, event.accuracy],
-  );
+  const results = await computed(out);
   return { out, results, summary: JSON.parse(stdout) as { weightsDigest: string; accuracy: number } };
 }
 
@@ -76,10 +70,17 @@ describe('one config on 1, 2, 3 and 4 workers', () => {
   });
 
   it('gives the same over TCP as through shared memory', async () => {
-    const shared = await train(softmax(1), 2);
-    const frames = await train(softmax(1), 2, '--set', 'exchange.sharedMemory=never');
-    expect(frames.summary.weightsDigest).toBe(shared.summary.weightsDigest);
-    expect(readdirSync('/dev/shm').filter((name) => name.startsWith('lockstep'))).toEqual([]);
+    const memory = mkdtempSync('/dev/shm/lockstep-test-');
+    vi.stubEnv('LOCKSTEP_SHM_DIR', memory);
+    try {
+      const shared = await train(softmax(1), 2);
+      const frames = await train(softmax(1), 2, '--set', 'exchange.sharedMemory=never');
+      expect(frames.summary.weightsDigest).toBe(shared.summary.weightsDigest);
+      expect(readdirSync(memory)).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(memory, { recursive: true, force: true });
+    }
   });
 });
 
@@ -116,9 +117,10 @@ describe('a run folder', () => {
 
 describe('when a process dies', () => {
   /** Starts a long run, and waits until it has committed a step. */
-  async function running(workers: number) {
+  async function running(workers: number, ...more: string[]) {
     const out = join(folder, 'run');
-    const run = start('train', configFile(softmax(5000)), '--workers', String(workers), '--out', out);
+    const config = configFile(softmax(5000));
+    const run = start('train', config, '--workers', String(workers), '--out', out, ...more);
     for await (const line of createInterface(run.child.stderr!)) if (line.includes('step')) break;
     run.child.stderr!.resume();
     const pids = workerPids(out);
@@ -126,8 +128,11 @@ describe('when a process dies', () => {
     return { ...run, out, pids };
   }
 
-  it('a killed worker ends the run within 10 s, named with rank, host and phase', async () => {
-    const { child, ended, pids, out } = await running(3);
+  it('a killed worker that no other can replace ends the run within 10 s, named with rank, host and phase', async () => {
+    const { child, ended, pids, out } = await running(
+      3,
+      ...['--min-workers', '3', '--set', 'recovery.restarts=0'],
+    );
     const began = performance.now();
     process.kill(pids[1]!, 'SIGKILL');
     const { code } = await ended;

@@ -9,6 +9,7 @@ import type { Peer } from '../src/shared/protocol/messages.js';
 import type { BulkMessage } from '../src/shared/transport/inbox.js';
 import { machineIdentity } from '../src/shared/transport/machine.js';
 import { type ConnectOptions, Mesh, type MeshOptions } from '../src/shared/transport/mesh.js';
+import { Region } from '../src/shared/transport/region.js';
 import { encode } from '../src/shared/transport/wire.js';
 import { Gather } from '../src/worker/exchange/gather.js';
 import { Reducer, sentBytes } from '../src/worker/exchange/reducer.js';
@@ -286,6 +287,31 @@ describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
         expect([rows[0], rows[8], rows[23]]).toEqual([step, step + 1, step + 2]);
         for (const result of results) expect(result.every((value, i) => value === 3 * i + 3)).toBe(true);
       }
+    }
+  });
+});
+
+describe('shared memory that a killed process left', () => {
+  it('goes with the next region, once it is old; what belongs to a living process stays', async () => {
+    const left = fs.mkdtempSync(path.join(folder, 'left-'));
+    const old = (pid: number | string) => {
+      const file = path.join(left, `lockstep-${pid}-0123456789abcdef`);
+      fs.writeFileSync(file, '');
+      fs.utimesSync(file, 0, 0);
+      return path.basename(file);
+    };
+    // No process has a number above the kernel's largest.
+    old(2 ** 22 + 1);
+    const living = old(process.pid);
+    const fresh = `lockstep-${2 ** 22 + 2}-0123456789abcdef`;
+    fs.writeFileSync(path.join(left, fresh), '');
+    process.env.LOCKSTEP_SHM_DIR = left;
+    try {
+      const region = Region.create(4096);
+      region.unlink();
+      expect(fs.readdirSync(left).sort()).toEqual([living, fresh].sort());
+    } finally {
+      delete process.env.LOCKSTEP_SHM_DIR;
     }
   });
 });

@@ -36,6 +36,7 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
           bind: 'tcp://127.0.0.1:*',
           out: undefined,
           resume: false,
+          minWorkers: 1,
           stop,
           progress,
         });

@@ -15,6 +15,7 @@ export interface RunArguments {
   readonly out: string | undefined;
   readonly set: readonly string[];
   readonly resume: boolean;
+  readonly 'min-workers': number;
   readonly json: boolean;
 }
 
@@ -36,7 +37,7 @@ export const trainCommand: CommandModule<object, RunArguments> = {
 
 /** Trains, and prints what came of it. */
 export function startRun(
-  { config: path, workers, out, set, resume, json }: RunArguments,
+  { config: path, workers, out, set, resume, json, 'min-workers': minWorkers }: RunArguments,
   place: Pick<TrainOptions, 'launch' | 'bind'>,
 ): Promise<void> {
   return runCommand(json, async () => {
@@ -49,6 +50,7 @@ export function startRun(
       ...place,
       out,
       resume,
+      minWorkers: wholeWorkers(minWorkers, '--min-workers'),
       stop,
       progress,
     });
@@ -68,13 +70,18 @@ export function startRun(
 /** The options that both ways to start a run have. */
 export function runOptions(
   yargs: Argv,
-): Argv<Pick<RunArguments, 'config' | 'set' | 'out' | 'resume' | 'json'>> {
+): Argv<Pick<RunArguments, 'config' | 'set' | 'out' | 'resume' | 'min-workers' | 'json'>> {
   return configArguments(yargs)
     .option('out', { type: 'string', describe: 'Run folder  [default: runs/NAME-TIME]' })
     .option('resume', {
       type: 'boolean',
       default: false,
       describe: 'Go on with the run in --out from its last checkpoint, on any number of workers',
+    })
+    .option('min-workers', {
+      type: 'number',
+      default: 1,
+      describe: 'Go on with so few when workers are lost; with fewer wait for others',
     })
     .option('json', { type: 'boolean', default: false, describe: 'Print the summary as JSON on stdout' });
 }
@@ -97,7 +104,7 @@ export function configArguments(yargs: Argv, fallback?: string): Argv<{ config: 
 }
 
 /** @throws LockstepError USAGE */
-export function wholeWorkers(workers: number): number {
+export function wholeWorkers(workers: number, option = '--workers'): number {
   if (Number.isInteger(workers) && workers >= 1) return workers;
-  throw new LockstepError('USAGE', `--workers takes a whole number from 1, not ${workers}.`);
+  throw new LockstepError('USAGE', `${option} takes a whole number from 1, not ${workers}.`);
 }

@@ -28,7 +28,7 @@ export async function evaluateCheckpoint(
       });
     }
     return await withWorkers(
-      { config, workers, launch: 'local', bind: 'tcp://127.0.0.1:*', logs, log: () => {} },
+      { config, workers, launch: 'local', bind: 'tcp://127.0.0.1:*', logs, restarts: 0, log: () => {} },
       async ({ group, testImages }) => {
         await loadTensors(group, checkpoint, ['weights'], config.deadlines.checkpointSeconds * 1000);
         const result = await evaluate(group, {

@@ -23,7 +23,7 @@ export async function evaluate(group: WorkerGroup, plan: EvaluationPlan): Promis
   const batches = Math.ceil(plan.images / plan.batchSize);
   const { length: worldSize } = group.members;
   await Promise.all(
-    group.members.map(({ rank }) =>
+    group.members.map((_, rank) =>
       group.send(rank, { type: 'evaluate', stage: plan.stage, batches: shareOf(rank, worldSize, batches) }),
     ),
   );

@@ -14,11 +14,27 @@ export interface LaunchOptions {
   readonly coordinator: string;
   /** Where worker-N.log goes. */
   readonly logs: string;
+  /** How often in all workers that end are started again, after a while that doubles each time. */
+  readonly restarts: number;
   readonly onExit: (slot: number, how: string) => void;
 }
 
+/** What passes before a worker is started again for the first time. */
+const firstBackOffMs = 500;
+
 export class LocalWorkers {
   readonly #children: ChildProcess[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #restarts = 0;
+  #ending = false;
+
+  private constructor(
+    private readonly options: LaunchOptions,
+    private readonly gpus: readonly string[],
+  ) {
+    // A coordinator that is ended at once leaves no workers that wait for it.
+    process.once('exit', this.#killAll);
+  }
 
   /** @throws LockstepError USAGE when there are GPUs, but fewer than workers. */
   static launch(options: LaunchOptions): LocalWorkers {
@@ -32,27 +48,39 @@ export class LocalWorkers {
         },
       );
     }
-    const workers = new LocalWorkers();
-    // A coordinator that is ended at once leaves no workers that wait for it.
-    process.once('exit', () => {
-      for (const child of workers.#running()) child.kill('SIGKILL');
-    });
-    for (let slot = 0; slot < options.count; slot += 1) workers.#start(slot, gpus[slot] ?? '', options);
+    const workers = new LocalWorkers(options, gpus);
+    for (let slot = 0; slot < options.count; slot += 1) workers.#start(slot);
     return workers;
   }
 
-  get pids(): readonly number[] {
-    return this.#children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  /** Processes that run now. */
+  get running(): number {
+    return this.#running().length;
+  }
+
+  /** Processes that are about to be started again. */
+  get starting(): number {
+    return this.#timers.size;
+  }
+
+  /** Ends the process in a place; it is started again like any other that ends. */
+  kill(slot: number): void {
+    const child = this.#children[slot];
+    if (child !== undefined && this.#running().includes(child)) child.kill('SIGKILL');
   }
 
   /** Waits for all to end by themselves, as they were told to; then ends the rest by force. */
   async end(graceMs: number): Promise<void> {
+    this.#ending = true;
+    for (const timer of this.#timers) clearTimeout(timer);
     await this.#wait(graceMs);
-    for (const child of this.#running()) child.kill('SIGKILL');
+    this.#killAll();
     await this.#wait(2000);
+    process.off('exit', this.#killAll);
   }
 
-  #start(slot: number, gpu: string, { coordinator, logs, onExit }: LaunchOptions): void {
+  #start(slot: number): void {
+    const { coordinator, logs, onExit } = this.options;
     const log = openSync(join(logs, `worker-${slot}.log`), 'a');
     const child = spawn(
       process.execPath,
@@ -61,19 +89,40 @@ export class LocalWorkers {
         stdio: ['ignore', log, log],
         env: {
           ...process.env,
-          CUDA_VISIBLE_DEVICES: gpu,
+          CUDA_VISIBLE_DEVICES: this.gpus[slot] ?? '',
           // Every run of the session that is in flight holds one thread of libuv's pool.
           UV_THREADPOOL_SIZE: '16',
         },
       },
     );
     closeSync(log);
-    child.once('error', (error) => onExit(slot, `it could not be started: ${error.message}`));
+    const ended = (how: string) => {
+      this.#startAgain(slot);
+      onExit(slot, how);
+    };
+    child.once('error', (error) => ended(`it could not be started: ${error.message}`));
     child.once('exit', (code, signal) =>
-      onExit(slot, signal === null ? `it ended with code ${code}` : `killed by ${signal}`),
+      ended(signal === null ? `it ended with code ${code}` : `killed by ${signal}`),
     );
-    this.#children.push(child);
+    this.#children[slot] = child;
   }
+
+  #startAgain(slot: number): void {
+    if (this.#ending || this.#restarts >= this.options.restarts) return;
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        this.#start(slot);
+      },
+      firstBackOffMs * 2 ** this.#restarts,
+    );
+    this.#restarts += 1;
+    this.#timers.add(timer);
+  }
+
+  readonly #killAll = (): void => {
+    for (const child of this.#running()) child.kill('SIGKILL');
+  };
 
   #running(): ChildProcess[] {
     return this.#children.filter(

@@ -49,7 +49,23 @@ export const evalEventSchema = z.strictObject({
   accuracy: measured,
 });
 
-export const metricsEventSchema = z.discriminatedUnion('type', [stepEventSchema, evalEventSchema]);
+/** Who takes part has changed after `step`: a worker was lost, or has come. */
+export const generationEventSchema = z.strictObject({
+  type: z.literal('generation'),
+  ...place,
+  generation: count,
+  workers: z.int().positive(),
+  /** Who was lost, how and in which phase; or who has joined. */
+  reason: z.string(),
+  /** From noticing until the next step could be dealt. */
+  seconds: z.number(),
+});
+
+export const metricsEventSchema = z.discriminatedUnion('type', [
+  stepEventSchema,
+  evalEventSchema,
+  generationEventSchema,
+]);
 export type StepEvent = z.infer<typeof stepEventSchema>;
 export type EvalEvent = z.infer<typeof evalEventSchema>;
 export type MetricsEvent = z.infer<typeof metricsEventSchema>;

@@ -17,6 +17,8 @@ export interface GroupOptions {
   readonly bind: string;
   /** Where local workers' logs go. */
   readonly logs: string;
+  /** How often in all local workers that end are started again. */
+  readonly restarts: number;
   readonly log: (message: string) => void;
 }
 
@@ -26,10 +28,9 @@ export interface ReadyGroup {
   readonly dataset: Dataset;
   readonly timeline: Timeline;
   readonly testImages: number;
+  /** Whether another worker may still come. */
+  readonly mayCome: () => boolean;
 }
-
-/** The generation of a run's first membership. */
-export const firstGeneration = 1;
 
 /**
  * Forms a group of workers, runs `work` with it, and ends it.
@@ -39,34 +40,42 @@ export async function withWorkers<T>(
   options: GroupOptions,
   work: (ready: ReadyGroup) => Promise<T>,
 ): Promise<T> {
-  const { config, log } = options;
-  checkWorkers(options.workers, config.batch.microBatches);
+  const { config, log, launch, workers, logs } = options;
+  checkWorkers(workers, config.batch.microBatches);
   const dataset = await resolveDataset(config.data.dataset);
   const trainImages = limited(dataset, 'train', config.data.limit.train);
   const testImages = limited(dataset, 'test', config.data.limit.test);
   const timeline = new Timeline(config, trainImages);
+  let local: LocalWorkers | undefined;
   const group = await WorkerGroup.bind({
     bind: options.bind,
     heartbeatMs: config.deadlines.heartbeatSeconds * 1000,
     log,
+    welcome: { config, dataset: { digest: dataset.digest, train: trainImages, test: testImages } },
+    // One that is stopped or stuck holds its memory and its GPU: the others have gone on without it.
+    lost: ({ slot }) => slot !== null && local?.kill(slot),
     samples: ({ split, ids }) => {
       const { images, labels } = gather(dataset, split, ids);
       return [images, labels];
     },
   });
   log(`coordinator listens at ${group.endpoint}`);
-  let local: LocalWorkers | undefined;
   try {
-    if (options.launch === 'local') {
+    if (launch === 'local') {
       local = LocalWorkers.launch({
-        count: options.workers,
+        count: workers,
         coordinator: group.endpoint,
-        logs: options.logs,
-        onExit: (slot, how) => group.exited(slot, `${how} (see ${options.logs}/worker-${slot}.log)`),
+        logs,
+        restarts: options.restarts,
+        onExit: (slot, how) => group.exited(slot, `${how} (see ${logs}/worker-${slot}.log)`),
       });
     }
-    await welcome(group, options, { digest: dataset.digest, train: trainImages, test: testImages });
-    const result = await Promise.race([work({ group, dataset, timeline, testImages }), group.lost]);
+    await formFirst(group, options);
+    const mayCome = () =>
+      local === undefined ||
+      local.starting > 0 ||
+      local.running > group.survivors.length + group.spares.length;
+    const result = await work({ group, dataset, timeline, testImages, mayCome });
     await group.stop(null);
     return result;
   } catch (error) {
@@ -81,28 +90,13 @@ export async function withWorkers<T>(
 /** How long local workers may take to end by themselves. */
 const endMs = 4000;
 
-async function welcome(
-  group: WorkerGroup,
-  { config, workers }: GroupOptions,
-  dataset: { readonly digest: string; readonly train: number; readonly test: number },
-): Promise<void> {
+/** The first generation: launched workers by their place, others as they came. */
+async function formFirst(group: WorkerGroup, { config, workers }: GroupOptions): Promise<void> {
   const { connectSeconds, prepareSeconds } = config.deadlines;
-  const members = await group.register(workers, connectSeconds * 1000);
-  const peers = members.map(({ peer }) => peer);
-  await Promise.all(
-    members.map(({ rank }) =>
-      group.send(rank, {
-        type: 'welcome',
-        rank,
-        worldSize: members.length,
-        generation: firstGeneration,
-        config,
-        peers,
-        dataset,
-      }),
-    ),
-  );
-  await group.collect('joined', prepareSeconds * 1000);
+  await group.registered(workers, connectSeconds * 1000);
+  await group.waitFor(workers, prepareSeconds * 1000);
+  const bySlot = [...group.spares].sort((a, b) => (a.slot ?? workers) - (b.slot ?? workers));
+  await group.form(bySlot.slice(0, workers), connectSeconds * 1000);
 }
 
 function checkWorkers(workers: number, microBatches: number): void {

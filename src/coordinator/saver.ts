@@ -4,12 +4,14 @@ import { checkpointName } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
 import type { Config } from '../shared/config/schema.js';
 import type { MetricsEvent } from './metrics.js';
+import { isLoss } from './recovery.js';
 import { saveCheckpoint } from './saving.js';
 import type { WorkerGroup } from './worker-group.js';
 
 export class Saver {
   #writing: Promise<void> = Promise.resolve();
   #error: unknown;
+  #missed: Standing | undefined;
   #digest: string | undefined;
 
   constructor(
@@ -23,9 +25,16 @@ export class Saver {
   /** Begins to save the replica as it is now, when the one before is written. */
   async begin(standing: Standing): Promise<void> {
     await this.settle();
+    this.#missed = undefined;
     this.#writing = this.#save(standing).catch((error: unknown) => {
-      this.#error = error;
+      if (isLoss(error)) this.#missed = standing;
+      else this.#error = error;
     });
+  }
+
+  /** The checkpoint that was lost with the worker that sent it. */
+  get missed(): Standing | undefined {
+    return this.#missed;
   }
 
   /** @throws what kept an earlier checkpoint from being written. */

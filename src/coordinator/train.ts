@@ -10,7 +10,8 @@ import { version } from '../shared/version.js';
 import { openLog } from './log.js';
 import { type EvalEvent, type MetricsEvent, MetricsWriter, type StepEvent } from './metrics.js';
 import type { Progress } from './progress.js';
-import { firstGeneration, type GroupOptions, withWorkers } from './run.js';
+import { Recovery } from './recovery.js';
+import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
@@ -24,6 +25,8 @@ export interface TrainOptions extends Pick<GroupOptions, 'config' | 'workers' | 
   readonly out: string | undefined;
   /** Go on with the run in `out` from its newest whole checkpoint, if there is one. */
   readonly resume: boolean;
+  /** With fewer the run waits for another one, and ends when none can come. */
+  readonly minWorkers: number;
   readonly stop: StopRequest;
   readonly progress: Progress;
 }
@@ -80,18 +83,33 @@ async function run(
     metrics.append(event);
     events.push(event);
   };
-  return await withWorkers({ ...options, logs: folder.logs, log }, async (ready) => {
+  const { restarts } = config.recovery;
+  return await withWorkers({ ...options, logs: folder.logs, restarts, log }, async (ready) => {
     const { group, timeline } = ready;
     progress.begin(config.name, timeline);
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
     const saver = new Saver(group, folder.path, config, events, log);
+    const recovery = new Recovery({
+      ...ready,
+      config,
+      minWorkers: options.minWorkers,
+      quiet: async () => {
+        await saver.settle();
+      },
+      formed: ({ generation, workers, reason, seconds }) => {
+        const line = `generation ${generation}, ${workers} workers: ${reason}`;
+        log(line);
+        progress.note(line);
+        record({ type: 'generation', ...place(events), generation, workers, reason, seconds });
+      },
+    });
     const done = await new Training({
       ...ready,
       config,
-      generation: firstGeneration,
       firstStep,
       stop,
+      recovery,
       restore: async ({ index }) => {
         if (checkpoint === undefined) return;
         // A new stage starts its optimiser anew.
@@ -114,8 +132,18 @@ async function run(
           progress.evaluation(event);
         },
         checkpoint: (position: Position, step: number) => saver.begin(standing(config, position, step)),
+        get wantsCheckpoint() {
+          return saver.missed !== undefined;
+        },
       },
     }).run();
+    await saver.settle();
+    // The last one was lost with its worker: the others have the same tensors.
+    for (let missed = saver.missed; missed !== undefined; missed = saver.missed) {
+      await recovery.reform(group.members[0]!.loss, undefined);
+      await saver.begin(missed);
+      await saver.settle();
+    }
     const weightsDigest = (await saver.settle()) ?? checkpoint?.manifest.weightsDigest ?? '';
     if (done < timeline.totalSteps) {
       log(`stopped after step ${done}`);
@@ -127,6 +155,12 @@ async function run(
     await writeSummary(folder.summary, summary);
     return { state: 'finished', run: folder.path, summary };
   });
+}
+
+/** Where the run stands: for events that are not a step's own. */
+function place(events: readonly MetricsEvent[]): Pick<MetricsEvent, 'stage' | 'epoch' | 'step'> {
+  const { stage = '', epoch = 0, step = 0 } = events.at(-1) ?? {};
+  return { stage, epoch, step };
 }
 
 function standing(config: Config, position: Position, step: number): Standing {

@@ -7,6 +7,7 @@ import type { Assignment, WorkerMessageOf } from '../shared/protocol/messages.js
 import { agree, sameEverywhere } from './commit.js';
 import { evaluate } from './evaluation.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
+import type { Recovery } from './recovery.js';
 import type { StopRequest } from './stop-request.js';
 import type { WorkerGroup } from './worker-group.js';
 
@@ -18,6 +19,8 @@ export interface TrainingObserver {
   evaluation(event: EvalEvent): void;
   /** The replica after `step` commits is to be saved. What the promise waits for holds up the training. */
   checkpoint(position: Position, step: number): Promise<void>;
+  /** Whether a checkpoint was lost with the worker that sent it, so that another one is wanted. */
+  readonly wantsCheckpoint: boolean;
 }
 
 export interface TrainingOptions {
@@ -26,7 +29,8 @@ export interface TrainingOptions {
   readonly testImages: number;
   readonly group: WorkerGroup;
   readonly observer: TrainingObserver;
-  readonly generation: number;
+  /** Goes on after a loss; without it a loss ends the run. */
+  readonly recovery?: Recovery;
   /** Commits that are done already. */
   readonly firstStep: number;
   /** Gives the replicas the tensors that they had after those; called when the stage that goes on is prepared. */
@@ -41,6 +45,8 @@ interface Pause {
   readonly evaluates: boolean;
   readonly saves: boolean;
   readonly stops: boolean;
+  /** Workers have come that wait to take part. */
+  readonly grows: boolean;
 }
 
 export class Training {
@@ -75,14 +81,16 @@ export class Training {
   async #stage(stage: TimelineStage, from: number, end: number): Promise<number> {
     const { config, group, observer, timeline, firstStep, restore, stop } = this.options;
     observer.stage(stage);
-    await group.broadcast({ type: 'prepare', stage: stage.index });
-    const prepared = await group.collect('prepared', config.deadlines.prepareSeconds * 1000);
-    sameEverywhere(
-      prepared.map(({ fingerprint }) => fingerprint),
-      `weights at the start of stage '${stage.config.name}'`,
-      (rank) => group.nameOf(rank),
-    );
-    if (from === firstStep) await restore?.(stage);
+    await this.#surviving(undefined, async () => {
+      await group.broadcast({ type: 'prepare', stage: stage.index });
+      const prepared = await group.collect('prepared', config.deadlines.prepareSeconds * 1000);
+      sameEverywhere(
+        prepared.map(({ fingerprint }) => fingerprint),
+        `weights at the start of stage '${stage.config.name}'`,
+        (rank) => group.nameOf(rank),
+      );
+      if (from === firstStep) await restore?.(stage);
+    });
     let dealt = false;
     for (let step = from; step < end; step += 1) {
       const position = timeline.position(step);
@@ -90,15 +98,32 @@ export class Training {
         if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
         return step;
       }
-      if (!dealt) await this.#deal(step, stage.index);
-      const { event, pause, fingerprint } = await this.#step(position, step, end);
+      const { event, pause, fingerprint } = await this.#surviving(stage, async () => {
+        if (!dealt) await this.#deal(step, stage.index);
+        // Should it come to nothing, it is dealt again.
+        dealt = false;
+        return await this.#step(position, step, end);
+      });
       dealt = pause === undefined;
       observer.step(event, position, fingerprint);
-      if (pause?.evaluates) await this.#evaluate(position, step);
+      if (pause?.grows) await this.options.recovery?.reform(undefined, stage.index);
+      if (pause?.evaluates) await this.#surviving(stage, () => this.#evaluate(position, step));
       if (pause?.saves) await this.#save(position, step + 1);
       if (pause?.stops) return step + 1;
     }
     return end;
+  }
+
+  /** Does it, and does it again in a new generation whenever a worker is lost meanwhile. */
+  async #surviving<T>(stage: TimelineStage | undefined, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (this.options.recovery === undefined) throw error;
+        await this.options.recovery.reform(error, stage?.index);
+      }
+    }
   }
 
   async #save(position: Position, step: number): Promise<void> {
@@ -116,23 +141,27 @@ export class Training {
     const evaluates = stage.config.objective === 'softmax' && every(evaluate.everyEpochs);
     const stops = this.options.stop.requested;
     const minutes = (performance.now() - this.#savedAt) / 60_000;
+    const grows = this.options.recovery?.grows ?? false;
     const saves =
       stops ||
+      this.options.observer.wantsCheckpoint ||
       every(checkpoint.everyEpochs) ||
       (checkpoint.everySteps !== undefined && (step + 1) % checkpoint.everySteps === 0) ||
       (checkpoint.everyMinutes !== undefined && minutes >= checkpoint.everyMinutes);
-    return evaluates || saves || step + 1 === end ? { evaluates, saves, stops } : undefined;
+    const pauses = evaluates || saves || grows || step + 1 === end;
+    return pauses ? { evaluates, saves, stops, grows } : undefined;
   }
 
   #assignment(rank: number, step: number, stage: number): Assignment {
-    const { config, group, generation } = this.options;
-    return { generation, stage, step, range: rangeOf(rank, group.members.length, config.batch.microBatches) };
+    const { config, group } = this.options;
+    const range = rangeOf(rank, group.members.length, config.batch.microBatches);
+    return { generation: group.generation, stage, step, range };
   }
 
   async #deal(step: number, stage: number): Promise<void> {
     const { group } = this.options;
     await Promise.all(
-      group.members.map(({ rank }) =>
+      group.members.map((_, rank) =>
         group.send(rank, { type: 'step', assignment: this.#assignment(rank, step, stage) }),
       ),
     );
@@ -154,8 +183,9 @@ export class Training {
     const reduced = await group.collect('reduced', deadline);
     const result = agree(step, reduced, (rank) => group.nameOf(rank));
     const pause = this.#pauseAfter(position, step, end);
-    await Promise.all(
-      group.members.map(({ rank }) =>
+    // From here on the step is done, whoever is lost: everybody has what it takes to apply it.
+    await Promise.allSettled(
+      group.members.map((_, rank) =>
         group.send(rank, {
           type: 'commit',
           step,
@@ -163,7 +193,7 @@ export class Training {
         }),
       ),
     );
-    const applied = await group.collect('applied', deadline);
+    const applied = await group.collectFromSurvivors('applied', deadline);
     const total = performance.now() - began;
     const { config: stage, epochs, samplesPerEpoch } = position.stage;
     const event: StepEvent = {
@@ -176,7 +206,7 @@ export class Training {
       ...(result.accuracy === null ? {} : { accuracy: result.accuracy }),
       ...(result.excess === null ? {} : { excess: result.excess }),
       lr: learningRateAt(stage.learningRate, { epochs, samplesPerEpoch }, position.samples),
-      gradNorm: applied[0]!.gradNorm,
+      gradNorm: [...applied.values()][0]!.gradNorm,
       imagesPerSec: (timeline.globalBatch / total) * 1000,
       workers: group.members.length,
       ms: { total, ...slowest(reduced, applied) },
@@ -209,9 +239,10 @@ function wholeStage({ firstStep, steps }: TimelineStage): number {
 /** The time split of the rank that computed longest: one rank's, so that the parts add up. */
 function slowest(
   reduced: readonly WorkerMessageOf<'reduced'>[],
-  applied: readonly WorkerMessageOf<'applied'>[],
+  applied: ReadonlyMap<number, WorkerMessageOf<'applied'>>,
 ) {
-  let rank = 0;
-  for (const [other, { ms }] of reduced.entries()) if (ms.compute > reduced[rank]!.ms.compute) rank = other;
-  return { ...reduced[rank]!.ms, commit: applied[rank]!.commitMs };
+  const [first = 0, ...others] = applied.keys();
+  let rank = first;
+  for (const other of others) if (reduced[other]!.ms.compute > reduced[rank]!.ms.compute) rank = other;
+  return { ...reduced[rank]!.ms, commit: applied.get(rank)!.commitMs };
 }

@@ -4,7 +4,7 @@ import { type Checkpoint, latestCheckpoint } from '../shared/checkpoint/checkpoi
 import { configDigest } from '../shared/config/digest.js';
 import type { Config } from '../shared/config/schema.js';
 import type { StepEvent } from './metrics.js';
-import { firstGeneration, type ReadyGroup, withWorkers } from './run.js';
+import { type ReadyGroup, withWorkers } from './run.js';
 import { saveCheckpoint } from './saving.js';
 import { StopRequest } from './stop-request.js';
 import { Training } from './training.js';
@@ -176,17 +176,25 @@ const silent = {
   step: () => {},
   evaluation: () => {},
   checkpoint: () => Promise.resolve(),
+  wantsCheckpoint: false,
 };
 
 const runFolder = (folder: string, workers: number) => join(folder, String(workers));
 
 const localWorkers = (config: Config, workers: number, logs: string) =>
-  ({ config, workers, launch: 'local', bind: 'tcp://127.0.0.1:*', logs, log: () => {} }) as const;
+  ({
+    config,
+    workers,
+    launch: 'local',
+    bind: 'tcp://127.0.0.1:*',
+    logs,
+    restarts: 0,
+    log: () => {},
+  }) as const;
 
 const trainingOf = (ready: ReadyGroup, config: Config) => ({
   ...ready,
   config,
-  generation: firstGeneration,
   firstStep: 0,
   stop: new StopRequest(),
 });

@@ -1,10 +1,9 @@
-/** The workers of a run as the coordinator sees them: one ROUTER socket, a queue of messages a worker, and who is lost. */
+/** The workers of a run: one ROUTER socket, who has come, who is in the present generation, and who is lost. */
 import { Router } from 'zeromq';
 import { LockstepError } from '../shared/errors.js';
 import {
   type CoordinatorMessage,
-  type Peer,
-  type Phase,
+  type CoordinatorMessageOf,
   protocolVersion,
   type WorkerMessage,
   type WorkerMessageOf,
@@ -13,42 +12,7 @@ import {
 import { Outbox } from '../shared/transport/outbox.js';
 import { decode, encode } from '../shared/transport/wire.js';
 import { version } from '../shared/version.js';
-
-/** A message of a worker, with the raw frames that came after it. */
-export interface Received<M extends WorkerMessage = WorkerMessage> {
-  readonly message: M;
-  readonly frames: readonly Uint8Array[];
-}
-
-export interface Member {
-  readonly rank: number;
-  readonly host: string;
-  readonly pid: number;
-  readonly gpu: string | null;
-  readonly peer: Peer;
-  /** The launcher's place that it fills; null for a worker that was started by hand. */
-  readonly slot: number | null;
-}
-
-/** Messages that wait to be received, and who waits for the next one. */
-interface Channel {
-  readonly queue: Received[];
-  waiting: ((received: Received) => void) | undefined;
-}
-
-interface Connection {
-  readonly identity: Buffer;
-  /** Answers, in the order of what they answer. */
-  readonly answers: Channel;
-  /** A checkpoint's tensors, which come while steps go on. */
-  readonly snapshot: Channel;
-  heard: number;
-  phase: Phase;
-  step: number;
-  registration: WorkerMessageOf<'register'> | undefined;
-  member: Member | undefined;
-  said: 'bye' | undefined;
-}
+import { type Received, WorkerConnection } from './worker-connection.js';
 
 export interface WorkerGroupOptions {
   /** Where to listen, such as tcp://127.0.0.1:*. */
@@ -56,6 +20,10 @@ export interface WorkerGroupOptions {
   /** How long a worker may be silent. */
   readonly heartbeatMs: number;
   readonly log: (message: string) => void;
+  /** What every worker that registers is told. */
+  readonly welcome: Omit<CoordinatorMessageOf<'welcome'>, 'type'>;
+  /** Told of each worker that is lost. */
+  readonly lost: (worker: WorkerConnection) => void;
   /** Answers a worker that has no copy of the data. */
   readonly samples: (request: WorkerMessageOf<'samples'>) => readonly Uint8Array[];
 }
@@ -63,26 +31,34 @@ export interface WorkerGroupOptions {
 /** Larger than any tensor of a checkpoint; what is larger is no message of ours. */
 const maxMessageBytes = 1 << 28;
 const beatMs = 1000;
+/** How long a broken link may wait for the news of who is lost. */
+const patienceMs = 200;
+
+/** A promise that only rejects, and how to reject it. */
+interface Alarm {
+  readonly promise: Promise<never>;
+  readonly raise: (error: LockstepError) => void;
+}
 
 export class WorkerGroup {
-  readonly #connections = new Map<string, Connection>();
-  readonly #ranks: Connection[] = [];
+  readonly #connections = new Map<string, WorkerConnection>();
+  #members: readonly WorkerConnection[] = [];
+  #generation = 0;
+  /** Raised when a member of this generation is lost, or can't go on in it. */
+  #broken = newAlarm();
   readonly #outbox: Outbox;
   readonly #timer: NodeJS.Timeout;
-  #registered: () => void = () => {};
-  #reject: (error: LockstepError) => void = () => {};
+  /** Called when a worker has come or gone. */
+  #changed: () => void = () => {};
+  /** A launched worker that ended before the first generation: it will not come. */
+  #hopeless: LockstepError | undefined;
   #ended = false;
   #dropped = 0;
-  /** Rejects when a worker is lost or fails, in the middle of whatever the coordinator waits for. */
-  readonly lost: Promise<never> = new Promise((_, reject) => {
-    this.#reject = reject;
-  });
 
   private constructor(
     private readonly socket: Router,
     private readonly options: WorkerGroupOptions,
   ) {
-    this.lost.catch(() => {});
     this.#outbox = new Outbox(
       { send: (frames) => socket.send(frames), close: () => socket.close() },
       'the workers',
@@ -121,107 +97,175 @@ export class WorkerGroup {
     return this.socket.lastEndpoint!;
   }
 
-  get members(): readonly Member[] {
-    return this.#ranks.map(({ member }) => member!);
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Of the present generation, in order of rank. */
+  get members(): readonly WorkerConnection[] {
+    return this.#members;
+  }
+
+  /** The members that are not lost. */
+  get survivors(): readonly WorkerConnection[] {
+    return this.#members.filter(({ loss }) => loss === undefined);
+  }
+
+  /** Workers that are ready and in no generation yet. */
+  get spares(): readonly WorkerConnection[] {
+    return [...this.#connections.values()].filter(
+      (connection) =>
+        connection.ready && connection.loss === undefined && !this.#members.includes(connection),
+    );
   }
 
   /**
-   * Waits until `count` workers have registered and gives them ranks: launched ones by their place, others by arrival.
-   * @throws LockstepError WORKER_LOST when the deadline passes first.
+   * Waits until `count` workers have registered.
+   * @throws LockstepError WORKER_LOST when the deadline passes first, or a launched one has ended
    */
-  async register(count: number, deadlineMs: number): Promise<readonly Member[]> {
-    const registered = () =>
-      [...this.#connections.values()].filter(({ registration }) => registration !== undefined);
-    await this.#within(
-      deadlineMs,
-      new Promise<void>((resolve) => {
-        this.#registered = () => {
-          if (registered().length >= count) resolve();
-        };
-        this.#registered();
-      }),
-      () => `Only ${registered().length} of ${count} workers registered`,
-    );
-    const chosen = registered().slice(0, count);
-    chosen.sort((a, b) => (a.registration!.slot ?? count) - (b.registration!.slot ?? count));
-    for (const [rank, connection] of chosen.entries()) {
-      const { host, pid, gpu, peer, slot } = connection.registration!;
-      connection.member = { rank, host, pid, gpu, peer: { ...peer, rank }, slot };
-      this.#ranks.push(connection);
+  async registered(count: number, deadlineMs: number): Promise<void> {
+    const here = () => [...this.#connections.values()].filter(({ loss }) => loss === undefined).length;
+    await this.#until(here, count, deadlineMs, () => true, 'registered');
+  }
+
+  /**
+   * Waits until survivors and spares together are `count`.
+   * @param mayCome whether there is any hope, asked whenever a worker has gone
+   * @throws LockstepError WORKER_LOST when the deadline passes first, or there is no hope
+   */
+  async waitFor(count: number, deadlineMs: number, mayCome: () => boolean = () => true): Promise<void> {
+    const here = () => this.survivors.length + this.spares.length;
+    await this.#until(here, count, deadlineMs, mayCome, 'are ready');
+  }
+
+  async #until(
+    here: () => number,
+    count: number,
+    deadlineMs: number,
+    mayCome: () => boolean,
+    what: string,
+  ): Promise<void> {
+    const enough = new Promise<void>((resolve, reject) => {
+      this.#changed = () => {
+        if (here() >= count) resolve();
+        else if (this.#hopeless !== undefined && this.#generation === 0) reject(this.#hopeless);
+        else if (!mayCome()) {
+          reject(new LockstepError('WORKER_LOST', `${here()} workers are left, ${count} are needed.`));
+        }
+      };
+      this.#changed();
+    });
+    try {
+      await within(deadlineMs, enough, [], () => `Only ${here()} of ${count} workers ${what}`);
+    } finally {
+      this.#changed = () => {};
     }
-    return this.members;
+  }
+
+  /**
+   * Forms the next generation of these workers, with ranks in their order, and waits until their links are proven.
+   * Whatever they did for the generation before is void.
+   * @throws LockstepError WORKER_LOST when one of them is lost meanwhile; then another generation has to be formed
+   */
+  async form(workers: readonly WorkerConnection[], deadlineMs: number): Promise<void> {
+    for (const connection of this.#connections.values()) {
+      // A lost worker keeps the rank by which it is known.
+      if (connection.loss === undefined) connection.rank = undefined;
+    }
+    for (const [rank, worker] of workers.entries()) worker.rank = rank;
+    this.#members = workers;
+    this.#generation += 1;
+    this.#broken = newAlarm();
+    for (const { loss } of workers) if (loss !== undefined) this.#broken.raise(loss);
+    const generation = this.#generation;
+    const peers = workers.map(({ peer }) => peer);
+    await Promise.all(workers.map((_, rank) => this.send(rank, { type: 'form', generation, rank, peers })));
+    await Promise.all(
+      workers.map(async (worker) => {
+        for (;;) {
+          const { message } = await this.#next(worker, 'joined', deadlineMs, [this.#broken.promise]);
+          if (message.type === 'joined' && message.generation === generation) return;
+        }
+      }),
+    );
   }
 
   async send(rank: number, message: CoordinatorMessage, ...frames: readonly Uint8Array[]): Promise<void> {
-    const { identity } = this.#ranks[rank]!;
+    const worker = this.#members[rank]!;
+    if (worker.loss !== undefined) throw worker.loss;
     try {
-      await this.#outbox.send([identity, encode(message), ...frames]);
+      await this.#outbox.send([worker.identity, encode(message), ...frames]);
     } catch (cause) {
-      throw this.#lossOf(rank, 'its connection is gone', cause);
+      throw this.#lose(worker, 'its connection is gone', cause);
     }
   }
 
   async broadcast(message: CoordinatorMessage): Promise<void> {
-    await Promise.all(this.#ranks.map((_, rank) => this.send(rank, message)));
+    await Promise.all(this.#members.map((_, rank) => this.send(rank, message)));
   }
 
-  /** The next message of one worker, which must be of this type. */
+  /**
+   * The next message of one worker, which must be of this type.
+   * @throws LockstepError WORKER_LOST when its generation breaks; for a snapshot, which outlives one, when the worker is lost
+   */
   async receive<T extends WorkerMessage['type']>(
-    rank: number,
+    worker: WorkerConnection,
     type: T,
     deadlineMs: number,
   ): Promise<Received<WorkerMessageOf<T>>> {
-    const connection = this.#ranks[rank]!;
-    const channel = channelOf(connection, type);
-    const queued = channel.queue.shift();
-    const received =
-      queued ??
-      (await this.#within(
-        deadlineMs,
-        new Promise<Received>((resolve) => {
-          channel.waiting = resolve;
-        }),
-        () =>
-          `${this.nameOf(rank)} did not send '${type}' (its phase: ${connection.phase}, step ${connection.step})`,
-      ));
-    if (received.message.type !== type) {
-      throw new LockstepError(
-        'PROTOCOL',
-        `${this.nameOf(rank)} sent '${received.message.type}' where '${type}' belongs (phase: ${connection.phase}).`,
-      );
-    }
-    return received as Received<WorkerMessageOf<T>>;
+    const ofSnapshot = type === 'snapshot' || type === 'tensor';
+    return await this.#expect(worker, type, deadlineMs, ofSnapshot ? [] : [this.#broken.promise]);
   }
 
   /** One message of this type from every worker, in order of rank. */
   async collect<T extends WorkerMessage['type']>(type: T, deadlineMs: number): Promise<WorkerMessageOf<T>[]> {
-    const all = await Promise.all(this.#ranks.map((_, rank) => this.receive(rank, type, deadlineMs)));
+    const all = await Promise.all(this.#members.map((worker) => this.receive(worker, type, deadlineMs)));
     return all.map(({ message }) => message);
+  }
+
+  /** The same, from those that are not lost meanwhile; by rank. @throws LockstepError WORKER_LOST when none is left. */
+  async collectFromSurvivors<T extends WorkerMessage['type']>(
+    type: T,
+    deadlineMs: number,
+  ): Promise<Map<number, WorkerMessageOf<T>>> {
+    const found = new Map<number, WorkerMessageOf<T>>();
+    await Promise.all(
+      this.#members.map(async (worker, rank) => {
+        try {
+          found.set(rank, (await this.#expect(worker, type, deadlineMs, [])).message);
+        } catch (error) {
+          if (worker.loss === undefined) throw error;
+        }
+      }),
+    );
+    if (found.size === 0) throw this.#members[0]!.loss!;
+    return found;
   }
 
   /** The process in a launcher's place has ended. A loss, unless it has said bye. */
   exited(slot: number, how: string): void {
     if (this.#ended) return;
-    const rank = this.#ranks.findIndex(({ member }) => member?.slot === slot);
-    if (rank < 0)
-      this.#fail(
-        new LockstepError('WORKER_LOST', `Local worker ${slot} ended before it had a rank: ${how}.`),
+    const worker = [...this.#connections.values()].find(
+      (connection) => connection.slot === slot && connection.loss === undefined && !connection.ended,
+    );
+    if (worker !== undefined) this.#lose(worker, how);
+    else if (this.#generation === 0) {
+      this.#hopeless = new LockstepError(
+        'WORKER_LOST',
+        `Local worker ${slot} ended before it could take part: ${how}.`,
       );
-    else if (this.#ranks[rank]!.said !== 'bye') this.#fail(this.#lossOf(rank, how));
+    } else this.options.log(`local worker ${slot} ended: ${how}`);
+    this.#changed();
   }
 
   nameOf(rank: number): string {
-    return `rank ${rank} on ${this.#ranks[rank]?.member?.host ?? 'an unknown host'}`;
+    return this.#members[rank]?.name ?? `rank ${rank}`;
   }
 
   /** Tells all workers to end: with null because the run is done, else because of this error. */
   async stop(error: string | null): Promise<void> {
     this.#ended = true;
-    await Promise.allSettled(
-      [...this.#connections.values()].map(({ identity }) =>
-        this.#outbox.send([identity, encode({ type: 'stop', error } satisfies CoordinatorMessage)]),
-      ),
-    );
+    await Promise.allSettled([...this.#connections.values()].map((worker) => this.#dismiss(worker, error)));
   }
 
   async close(): Promise<void> {
@@ -229,6 +273,40 @@ export class WorkerGroup {
     clearInterval(this.#timer);
     if (this.#dropped > 0) this.options.log(`${this.#dropped} messages that were none of ours were dropped`);
     await this.#outbox.close(1000);
+  }
+
+  #dismiss({ identity }: WorkerConnection, error: string | null): Promise<void> {
+    return this.#outbox.send([identity, encode({ type: 'stop', error } satisfies CoordinatorMessage)]);
+  }
+
+  async #expect<T extends WorkerMessage['type']>(
+    worker: WorkerConnection,
+    type: T,
+    deadlineMs: number,
+    until: readonly Promise<never>[],
+  ): Promise<Received<WorkerMessageOf<T>>> {
+    const received = await this.#next(worker, type, deadlineMs, until);
+    if (received.message.type !== type) {
+      throw new LockstepError(
+        'PROTOCOL',
+        `${worker.name} sent '${received.message.type}' where '${type}' belongs (phase: ${worker.phase}).`,
+      );
+    }
+    return received as Received<WorkerMessageOf<T>>;
+  }
+
+  async #next(
+    worker: WorkerConnection,
+    type: WorkerMessage['type'],
+    deadlineMs: number,
+    until: readonly Promise<never>[],
+  ): Promise<Received> {
+    try {
+      return await within(deadlineMs, worker.next(type), [worker.lost, ...until], () => '');
+    } catch (error) {
+      if (error instanceof LockstepError) throw error;
+      throw this.#lose(worker, `it did not send '${type}' within ${deadlineMs / 1000} s`);
+    }
   }
 
   async #receive(): Promise<void> {
@@ -246,32 +324,42 @@ export class WorkerGroup {
 
   #handle(identity: Buffer, message: WorkerMessage, frames: Buffer[]): void {
     const key = identity.toString('hex');
-    let connection = this.#connections.get(key);
-    if (connection === undefined) {
+    const worker = this.#connections.get(key);
+    if (worker === undefined) {
       if (message.type !== 'register')
         throw new LockstepError('PROTOCOL', `A stranger sent '${message.type}'.`);
-      connection = newConnection(identity);
+      this.#admit(key, identity, message);
+      return;
     }
-    connection.heard = performance.now();
+    worker.heard = performance.now();
+    if (worker.loss !== undefined) {
+      // It was stopped or cut off, and is back: the others have gone on without it.
+      if (!worker.ended) void this.#dismiss(worker, worker.loss.line).catch(() => {});
+      worker.ended = true;
+      return;
+    }
     switch (message.type) {
       case 'register':
-        this.#admit(key, connection, message);
+        throw new LockstepError('PROTOCOL', `${worker.name} registered twice.`);
+      case 'ready':
+        worker.ready = true;
+        this.#changed();
         break;
       case 'beat':
-        connection.phase = message.phase;
-        connection.step = message.step;
+        worker.phase = message.phase;
+        worker.step = message.step;
         break;
       case 'bye':
-        connection.said = 'bye';
+        worker.ended = true;
         break;
-      case 'failed': {
-        const rank = this.#ranks.indexOf(connection);
-        const who = rank < 0 ? `A worker on ${connection.registration?.host}` : capital(this.nameOf(rank));
-        this.#fail(
-          new LockstepError('WORKER_LOST', `${who} failed (phase: ${message.phase}): ${message.message}`),
-        );
+      case 'failed':
+        worker.phase = message.phase;
+        this.#lose(worker, `it failed: ${message.message.replace(/\.$/, '')}`);
+        worker.ended = true;
         break;
-      }
+      case 'broken':
+        this.#reported(worker, message);
+        break;
       case 'samples':
         void this.#outbox
           .send([
@@ -281,95 +369,97 @@ export class WorkerGroup {
           ])
           .catch(() => {});
         break;
-      default: {
-        const channel = channelOf(connection, message.type);
-        const { waiting } = channel;
-        channel.waiting = undefined;
-        if (waiting === undefined) channel.queue.push({ message, frames });
-        else waiting({ message, frames });
-      }
+      default:
+        worker.advance(message);
+        worker.put({ message, frames });
     }
   }
 
-  #admit(key: string, connection: Connection, message: WorkerMessageOf<'register'>): void {
+  /** A worker can't go on. Mostly a peer of it is gone: we shall know in a moment, and then form a generation without. */
+  #reported(worker: WorkerConnection, { generation, message }: WorkerMessageOf<'broken'>): void {
+    if (generation !== this.#generation) return;
+    const broken = this.#broken;
+    const error = new LockstepError('WORKER_LOST', `${worker.name}: ${message}`);
+    setTimeout(() => broken.raise(error), patienceMs);
+  }
+
+  #admit(key: string, identity: Buffer, message: WorkerMessageOf<'register'>): void {
+    const say = (answer: CoordinatorMessage) =>
+      void this.#outbox.send([identity, encode(answer)]).catch(() => {});
     if (message.protocol !== protocolVersion || message.version !== version) {
       const error = `This worker is Lockstep ${message.version} (protocol ${message.protocol}), the coordinator ${version} (protocol ${protocolVersion}).`;
-      void this.#outbox
-        .send([connection.identity, encode({ type: 'stop', error } satisfies CoordinatorMessage)])
-        .catch(() => {});
+      say({ type: 'stop', error });
       throw new LockstepError('PROTOCOL', `A worker on ${message.host} was turned away: ${error}`);
     }
-    connection.registration = message;
-    this.#connections.set(key, connection);
+    this.#connections.set(key, new WorkerConnection(identity, message));
     this.options.log(
       `registered: worker on ${message.host}, pid ${message.pid}, GPU ${message.gpu ?? 'none'}`,
     );
-    this.#registered();
+    say({ type: 'welcome', ...this.options.welcome });
+    this.#changed();
   }
 
   #beat(): void {
-    for (const connection of this.#connections.values()) {
+    for (const worker of this.#connections.values()) {
+      if (worker.ended) continue;
       void this.#outbox
-        .send([connection.identity, encode({ type: 'beat' } satisfies CoordinatorMessage)])
+        .send([worker.identity, encode({ type: 'beat' } satisfies CoordinatorMessage)])
         .catch(() => {});
-      const silence = performance.now() - connection.heard;
-      const rank = this.#ranks.indexOf(connection);
-      if (this.#ended || rank < 0 || silence <= this.options.heartbeatMs) continue;
-      this.#fail(this.#lossOf(rank, `silent for ${(silence / 1000).toFixed(1)} s`));
+      const silence = performance.now() - worker.heard;
+      if (this.#ended || worker.loss !== undefined || silence <= this.options.heartbeatMs) continue;
+      this.#lose(worker, `silent for ${(silence / 1000).toFixed(1)} s`);
     }
   }
 
-  #lossOf(rank: number, how: string, cause?: unknown): LockstepError {
-    const { phase, step } = this.#ranks[rank]!;
-    return new LockstepError(
+  /** The worker is lost, and with it the generation that it is in. */
+  #lose(worker: WorkerConnection, how: string, cause?: unknown): LockstepError {
+    if (worker.loss !== undefined) return worker.loss;
+    const error = new LockstepError(
       'WORKER_LOST',
-      `Lost ${this.nameOf(rank)} (phase: ${phase}, step ${step}): ${how}.`,
-      {
-        cause,
-        hint: 'Its log says more.',
-      },
+      `Lost ${worker.name} (phase: ${worker.phase}, step ${worker.step}): ${how}.`,
+      { cause, hint: 'Its log says more.' },
     );
+    worker.lose(error);
+    if (!this.#ended) this.options.log(error.message);
+    if (this.#members.includes(worker)) this.#broken.raise(error);
+    else if (this.#generation === 0) this.#hopeless = error;
+    this.options.lost(worker);
+    this.#changed();
+    return error;
   }
+}
 
-  #fail(error: LockstepError): void {
-    if (!this.#ended) this.#reject(error);
-  }
-
-  /** `promise`, unless a worker is lost or the deadline passes. */
-  async #within<T>(deadlineMs: number, promise: Promise<T>, late: () => string): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new LockstepError('WORKER_LOST', `${late()} within ${deadlineMs / 1000} s.`)),
-        deadlineMs,
+/** `promise`, unless one of `until` rejects or the deadline passes. */
+async function within<T>(
+  deadlineMs: number,
+  promise: Promise<T>,
+  until: readonly Promise<never>[],
+  late: () => string,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const what = late();
+      reject(
+        what === ''
+          ? new Error('late')
+          : new LockstepError('WORKER_LOST', `${what} within ${deadlineMs / 1000} s.`),
       );
-    });
-    try {
-      return await Promise.race([promise, deadline, this.lost]);
-    } finally {
-      clearTimeout(timer);
-    }
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([promise, deadline, ...until]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-function channelOf({ answers, snapshot }: Connection, type: WorkerMessage['type']): Channel {
-  return type === 'snapshot' || type === 'tensor' ? snapshot : answers;
-}
-
-function newConnection(identity: Buffer): Connection {
-  return {
-    identity,
-    answers: { queue: [], waiting: undefined },
-    snapshot: { queue: [], waiting: undefined },
-    heard: performance.now(),
-    phase: 'register',
-    step: 0,
-    registration: undefined,
-    member: undefined,
-    said: undefined,
-  };
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+function newAlarm(): Alarm {
+  let raise: Alarm['raise'] = () => {};
+  const promise = new Promise<never>((_, reject) => {
+    raise = reject;
+  });
+  // Nobody may be waiting.
+  promise.catch(() => {});
+  return { promise, raise };
 }

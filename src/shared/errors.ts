@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'TRANSPORT'
   | 'WORKER_LOST'
   | 'COORDINATOR_LOST'
+  /** A new generation began in the middle of it. */
+  | 'SUPERSEDED'
   | 'DIVERGED'
   | 'CHECKPOINT'
   | 'RUN_FOLDER'

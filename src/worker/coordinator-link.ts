@@ -31,6 +31,7 @@ export class CoordinatorLink {
   #phase: Phase = 'register';
   #step = 0;
 
+  #superseded: (generation: number, error: LockstepError) => void = () => {};
   #reject: (error: LockstepError) => void = () => {};
   /** Rejects when the connection is over, in the middle of whatever the worker does. */
   readonly lost: Promise<never> = new Promise((_, reject) => {
@@ -78,9 +79,21 @@ export class CoordinatorLink {
     });
   }
 
-  /** The next message, which must be of this type. */
+  /** Calls `end` whenever a new generation is announced, so that what waits for peers of earlier ones ends. */
+  onForm(end: (generation: number, error: LockstepError) => void): void {
+    this.#superseded = end;
+  }
+
+  /**
+   * The next message, which must be of this type.
+   * @throws LockstepError SUPERSEDED when a new generation begins instead; `next` then gives it
+   */
   async expect<T extends CoordinatorMessage['type']>(type: T): Promise<Received<CoordinatorMessageOf<T>>> {
     const received = await this.next();
+    if (received.message.type === 'form') {
+      this.#queue.unshift(received);
+      throw superseded();
+    }
     if (received.message.type !== type) {
       throw new LockstepError(
         'PROTOCOL',
@@ -121,6 +134,12 @@ export class CoordinatorLink {
           this.#samples.shift()?.(frames);
           continue;
         }
+        if (message.type === 'form') {
+          // What came before it is void, but for a commit: that holds whoever is lost.
+          const kept = this.#queue.filter((earlier) => earlier.message.type === 'commit');
+          this.#queue.splice(0, this.#queue.length, ...kept);
+          this.#superseded(message.generation, superseded());
+        }
         if (this.#waiting === undefined) this.#queue.push(received);
         else {
           this.#waiting.resolve(received);
@@ -157,4 +176,8 @@ export class CoordinatorLink {
     this.#waiting = undefined;
     this.#reject(error);
   }
+}
+
+function superseded(): LockstepError {
+  return new LockstepError('SUPERSEDED', 'A new generation begins.');
 }

@@ -70,8 +70,9 @@ export async function runStep(
     phase('forward and backward');
     let contrastive = upstream?.result;
     for (const [k, batch] of batches) {
+      reducer.check();
       const running = program.forwardBackward.run(feeds(program, batch));
-      const served = Promise.all([
+      const served = [
         collect(program, k, sums, (bucket) => {
           if (k < range.hi - 1) return;
           for (const { node, value } of sums.entries(bucket)) reducer.contribute(bucket, node, value.floats);
@@ -83,8 +84,8 @@ export async function runStep(
                 contrastive = result;
               })
             : answerAgain(program, upstream.rows, k),
-      ]);
-      await Promise.all([running, served]);
+      ];
+      await allEnded(running, served);
     }
     clock.lap('compute');
     phase('reduce');
@@ -97,6 +98,17 @@ export async function runStep(
     sums.abandon();
     throw error;
   }
+}
+
+/**
+ * Waits for the run and for all who serve its ports. When one of these fails the run still goes on, and its other ports
+ * are served to its end: it can't be left behind. When the run itself fails, nobody can be waited for.
+ */
+async function allEnded(running: Promise<unknown>, served: readonly (Promise<unknown> | undefined)[]) {
+  const ends = Promise.allSettled([running, ...served]).then((results) => {
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  });
+  await Promise.race([ends, running.then(() => ends)]);
 }
 
 function feeds(program: StageProgram, { images, labels, dropoutSeed }: MicroBatch) {

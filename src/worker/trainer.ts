@@ -4,11 +4,16 @@ import { openSource, type SampleSource } from '../shared/data/source.js';
 import { readInstallation } from '../shared/engine/installation.js';
 import { Session } from '../shared/engine/session.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
-import { LockstepError } from '../shared/errors.js';
+import { type ErrorCode, LockstepError } from '../shared/errors.js';
 import { buildModel } from '../shared/model/model.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import { Timeline } from '../shared/plan/timeline.js';
-import type { Assignment, CoordinatorMessageOf, StepTimes } from '../shared/protocol/messages.js';
+import type {
+  Assignment,
+  CoordinatorMessage,
+  CoordinatorMessageOf,
+  StepTimes,
+} from '../shared/protocol/messages.js';
 import type { Mesh } from '../shared/transport/mesh.js';
 import { Batches } from './batches.js';
 import type { CoordinatorLink } from './coordinator-link.js';
@@ -23,7 +28,10 @@ import { type StageShape, stageBuckets, stageShape } from './stage-shape.js';
 import { runStep } from './step.js';
 import { applyStep } from './update.js';
 
-type Welcome = CoordinatorMessageOf<'welcome'>;
+type DatasetFacts = CoordinatorMessageOf<'welcome'>['dataset'];
+
+/** Failures of the exchange, which leave the replica as it was. */
+const survivable: readonly ErrorCode[] = ['SUPERSEDED', 'WORKER_LOST', 'TRANSPORT'];
 
 export class Trainer {
   #program: StageProgram | undefined;
@@ -33,7 +41,7 @@ export class Trainer {
 
   private constructor(
     private readonly config: Config,
-    private readonly welcome: Welcome,
+    private readonly dataset: DatasetFacts,
     private readonly mesh: Mesh,
     private readonly link: CoordinatorLink,
     private readonly replica: Replica,
@@ -42,27 +50,28 @@ export class Trainer {
     private readonly batches: Batches,
     /** Of all weights and statistics, whatever the stage. */
     private readonly wholeFingerprint: TracedFunction,
+    private readonly log: (message: string) => void,
   ) {}
 
   /** Builds the replica with the weights that the seed gives. */
   static async create(
     config: Config,
-    welcome: Welcome,
+    dataset: DatasetFacts,
     mesh: Mesh,
     link: CoordinatorLink,
     log: (message: string) => void,
   ): Promise<Trainer> {
     link.enter('prepare stage');
-    const source = await openSource(config.data, welcome.dataset, fetchFrom(link), log);
+    const source = await openSource(config.data, dataset, fetchFrom(link), log);
     const session = new Session({ precision: config.precision, device: readInstallation().kind });
     const replica = new Replica(session, buildModel(config.model));
     await replica.initialize(config.seed);
-    const { train } = welcome.dataset;
+    const { train } = dataset;
     const timeline = new Timeline(config, train);
     const all = replica.tensors.map(({ variable }) => variable);
     return new Trainer(
       config,
-      welcome,
+      dataset,
       mesh,
       link,
       replica,
@@ -70,12 +79,107 @@ export class Trainer {
       timeline,
       new Batches(config, timeline, source, train),
       traceFingerprint(session, 'fingerprint', all),
+      log,
     );
   }
 
+  /** Serves the coordinator until it says stop. */
+  async run(): Promise<void> {
+    this.link.onForm((generation, error) => this.mesh.supersede(generation, error));
+    await this.link.send({ type: 'ready' });
+    for (;;) {
+      this.link.enter('idle');
+      const { message } = await this.link.next();
+      if (message.type === 'stop') {
+        await this.#saved;
+        await this.link.send({ type: 'bye' });
+        return;
+      }
+      try {
+        await this.#serve(message);
+      } catch (error) {
+        await this.#survive(error);
+      }
+    }
+  }
+
+  /** A peer is lost, or a new generation begins: nothing has changed here, and the next message says how to go on. */
+  async #survive(error: unknown): Promise<void> {
+    if (!(error instanceof LockstepError) || !survivable.includes(error.code)) throw error;
+    if (error.code === 'SUPERSEDED') return;
+    this.log(error.line);
+    await this.link.send({ type: 'broken', generation: this.mesh.generation, message: error.message });
+  }
+
+  async #serve(message: CoordinatorMessage): Promise<void> {
+    switch (message.type) {
+      case 'form':
+        await this.#join(message);
+        break;
+      case 'prepare':
+        await this.#prepare(message.stage);
+        break;
+      case 'step':
+        await this.#steps(message.assignment);
+        break;
+      case 'evaluate': {
+        this.link.enter('evaluate');
+        this.#evaluation ??= new Evaluation(this.replica, this.config, this.source, this.dataset.test);
+        const sums = await this.#evaluation.run(message.batches);
+        await this.link.send({
+          type: 'evaluated',
+          sums,
+          fingerprint: await fingerprint(this.wholeFingerprint),
+        });
+        break;
+      }
+      case 'snapshot':
+        this.link.enter('checkpoint');
+        await this.#saved;
+        // Beside the steps that follow; a failure is the connection's, which ends the worker anyway.
+        this.#saved = (await Snapshot.take(this.replica, this.wholeFingerprint))
+          .send(this.link)
+          .catch(() => {});
+        break;
+      case 'load':
+        this.link.enter('checkpoint');
+        await receiveTensors(this.link, this.replica, message.count);
+        await this.link.send({ type: 'loaded', fingerprint: await fingerprint(this.wholeFingerprint) });
+        break;
+      case 'perturb':
+        await this.replica.perturb(message.tensor);
+        break;
+      default:
+        throw new LockstepError(
+          'PROTOCOL',
+          `The coordinator sent '${message.type}' to a worker that is idle.`,
+        );
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.replica.session.close();
+  }
+
+  /** Joins a generation: links to all of its workers, and memory for what is sent to them in a step. */
+  async #join({ generation, rank, peers }: CoordinatorMessageOf<'form'>): Promise<void> {
+    this.link.enter('connect');
+    const { exchange, deadlines } = this.config;
+    const shared = exchange.sharedMemory === 'auto';
+    this.log(`generation ${generation}: rank ${rank} of ${peers.length}`);
+    await this.mesh.connect(
+      {
+        generation,
+        rank,
+        peers: peers.map((peer) => (shared ? peer : { ...peer, machine: '' })),
+      },
+      { stepBytes: this.#stepBytes(rank, peers.length), deadlineMs: deadlines.connectSeconds * 1000 },
+    );
+    await this.link.send({ type: 'joined', generation });
+  }
+
   /** The most that this worker sends in a step of any stage. */
-  get stepBytes(): number {
-    const { rank, worldSize } = this.welcome;
+  #stepBytes(rank: number, worldSize: number): number {
     const { microBatches, microBatchSize } = this.config.batch;
     const gatheredFloats = microBatches * microBatchSize * (this.replica.model.embeddingWidth + 1);
     const sizes = this.config.stages.map((_, index) => {
@@ -85,67 +189,6 @@ export class Trainer {
       return sentBytes({ rank, worldSize, microBatches, buckets, gatheredFloats });
     });
     return Math.max(...sizes);
-  }
-
-  /** Serves the coordinator until it says stop. */
-  async run(): Promise<void> {
-    for (;;) {
-      this.link.enter('idle');
-      const { message } = await this.link.next();
-      switch (message.type) {
-        case 'prepare':
-          await this.#prepare(message.stage);
-          break;
-        case 'step':
-          await this.#steps(message.assignment);
-          break;
-        case 'evaluate': {
-          this.link.enter('evaluate');
-          this.#evaluation ??= new Evaluation(
-            this.replica,
-            this.config,
-            this.source,
-            this.welcome.dataset.test,
-          );
-          const sums = await this.#evaluation.run(message.batches);
-          await this.link.send({
-            type: 'evaluated',
-            sums,
-            fingerprint: await fingerprint(this.wholeFingerprint),
-          });
-          break;
-        }
-        case 'snapshot':
-          this.link.enter('checkpoint');
-          await this.#saved;
-          // Beside the steps that follow; a failure is the connection's, which ends the worker anyway.
-          this.#saved = (await Snapshot.take(this.replica, this.wholeFingerprint))
-            .send(this.link)
-            .catch(() => {});
-          break;
-        case 'load':
-          this.link.enter('checkpoint');
-          await receiveTensors(this.link, this.replica, message.count);
-          await this.link.send({ type: 'loaded', fingerprint: await fingerprint(this.wholeFingerprint) });
-          break;
-        case 'perturb':
-          await this.replica.perturb(message.tensor);
-          break;
-        case 'stop':
-          await this.#saved;
-          await this.link.send({ type: 'bye' });
-          return;
-        default:
-          throw new LockstepError(
-            'PROTOCOL',
-            `The coordinator sent '${message.type}' to a worker that is idle.`,
-          );
-      }
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.replica.session.close();
   }
 
   async #prepare(stage: number): Promise<void> {
@@ -185,39 +228,35 @@ export class Trainer {
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
     const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
     const times: StepTimes = { ...ms, input: ms.input + prepared };
-    const summed = performance.now();
-    this.link.enter('commit', step);
-    await this.link.send({
-      type: 'reduced',
-      generation,
-      step,
-      fingerprint: weights,
-      result,
-      ms: times,
-    });
-    // Filled while the coordinator waits for slower ranks.
-    await this.batches.lookAhead(step + 1, range);
-    const { message } = await this.link.expect('commit');
-    if (message.step !== step) {
-      throw new LockstepError(
-        'PROTOCOL',
-        `Step ${message.step} was committed while this worker is at ${step}.`,
-      );
+    try {
+      const summed = performance.now();
+      this.link.enter('commit', step);
+      await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
+      // Filled while the coordinator waits for slower ranks.
+      await this.batches.lookAhead(step + 1, range);
+      const { message } = await this.link.expect('commit');
+      if (message.step !== step) {
+        throw new LockstepError(
+          'PROTOCOL',
+          `Step ${message.step} was committed while this worker is at ${step}.`,
+        );
+      }
+      this.link.enter('apply', step);
+      const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
+      const { samples, stepInStage } = this.timeline.position(step);
+      const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
+      const gradNorm = await applyStep(program, reduced, rate, stepInStage);
+      await this.link.send({
+        type: 'applied',
+        generation,
+        step,
+        gradNorm,
+        commitMs: performance.now() - summed,
+      });
+      return message.next;
+    } finally {
+      for (const tensor of reduced) tensor.free();
     }
-    this.link.enter('apply', step);
-    const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
-    const { samples, stepInStage } = this.timeline.position(step);
-    const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
-    const gradNorm = await applyStep(program, reduced, rate, stepInStage);
-    for (const tensor of reduced) tensor.free();
-    await this.link.send({
-      type: 'applied',
-      generation,
-      step,
-      gradNorm,
-      commitMs: performance.now() - summed,
-    });
-    return message.next;
   }
 
   #shape(stage: number): StageShape {

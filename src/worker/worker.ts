@@ -5,7 +5,7 @@ import type { Config } from '../shared/config/schema.js';
 import { readInstallation } from '../shared/engine/installation.js';
 import { threadEnvironment } from '../shared/engine/threads.js';
 import { LockstepError } from '../shared/errors.js';
-import { type CoordinatorMessageOf, protocolVersion } from '../shared/protocol/messages.js';
+import { protocolVersion } from '../shared/protocol/messages.js';
 import { machineIdentity } from '../shared/transport/machine.js';
 import { Mesh } from '../shared/transport/mesh.js';
 import { version } from '../shared/version.js';
@@ -59,11 +59,9 @@ async function work(options: WorkerOptions, mesh: Mesh, link: CoordinatorLink): 
   const { message: welcome } = await link.expect('welcome');
   const config = parseConfig(welcome.config, "the coordinator's configuration");
   link.watch(config.deadlines.heartbeatSeconds * 1000);
-  options.log(`rank ${welcome.rank} of ${welcome.worldSize}`);
   const { Trainer } = await loadTrainer(config);
-  const trainer = await Trainer.create(config, welcome, mesh, link, options.log);
+  const trainer = await Trainer.create(config, welcome.dataset, mesh, link, options.log);
   try {
-    await connect(config, welcome, mesh, link, trainer.stepBytes);
     await trainer.run();
   } finally {
     await trainer.close();
@@ -72,24 +70,6 @@ async function work(options: WorkerOptions, mesh: Mesh, link: CoordinatorLink): 
 
 /** How long a worker waits for its coordinator to be there at all. */
 const registrationMs = 120_000;
-
-async function connect(
-  config: Config,
-  { generation, rank, peers }: CoordinatorMessageOf<'welcome'>,
-  mesh: Mesh,
-  link: CoordinatorLink,
-  stepBytes: number,
-): Promise<void> {
-  link.enter('connect');
-  const shared = config.exchange.sharedMemory === 'auto';
-  const membership = {
-    generation,
-    rank,
-    peers: peers.map((peer) => (shared ? peer : { ...peer, machine: '' })),
-  };
-  await mesh.connect(membership, { stepBytes, deadlineMs: config.deadlines.connectSeconds * 1000 });
-  await link.send({ type: 'joined', generation });
-}
 
 /**
  * TensorFlow reads the number of its threads when it is loaded, and the number belongs to the config (the bits depend

@@ -240,6 +240,17 @@ const checkpoint = z.strictObject({
     .describe('How many of the newest checkpoints to keep, beside the one with the best test accuracy.'),
 });
 
+const recovery = z.strictObject({
+  restarts: z
+    .int()
+    .min(0)
+    .default(3)
+    .meta({ unit: 'processes' })
+    .describe(
+      'How often in all local workers that end are started again, after a while that doubles each time.',
+    ),
+});
+
 const exchange = z.strictObject({
   bucketBytes: z
     .int()
@@ -308,6 +319,7 @@ export const configSchema = z.strictObject({
   stages: z.array(stage).min(1).describe('What is trained, one after the other.'),
   evaluate: evaluate.prefault({}).describe('When and how to evaluate.'),
   checkpoint: checkpoint.prefault({}).describe('When to write checkpoints.'),
+  recovery: recovery.prefault({}).describe('What happens when a worker is lost.'),
   exchange: exchange.prefault({}).describe('How workers exchange gradients. It changes no result.'),
   deadlines: deadlines.prefault({}).describe('When to give up waiting.'),
 });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 const rank = z.int().nonnegative();
 const step = z.int().nonnegative();
@@ -88,7 +88,11 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     /** The launcher's place that the process fills, if it was launched. */
     slot: z.int().nullable(),
   }),
+  /** The worker has built its replica and can be part of a generation. */
+  z.strictObject({ type: z.literal('ready') }),
   z.strictObject({ type: z.literal('joined'), generation }),
+  /** The step, or what else this generation did, came to nothing here: `message` says why. Waits for the next generation. */
+  z.strictObject({ type: z.literal('broken'), generation, message: z.string() }),
   z.strictObject({ type: z.literal('prepared'), stage: z.int().nonnegative(), fingerprint: z.string() }),
   z.strictObject({
     type: z.literal('reduced'),
@@ -142,14 +146,12 @@ export type Assignment = z.infer<typeof assignmentSchema>;
 export const coordinatorMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('welcome'),
-    rank,
-    worldSize: z.int().positive(),
-    generation,
     /** The resolved configuration, checked again by the worker. */
     config: z.unknown(),
-    peers: z.array(peerSchema),
     dataset: z.strictObject({ digest: z.string(), train: z.int(), test: z.int() }),
   }),
+  /** Who takes part from now on. Whatever the generation before was doing is void, but for a commit. */
+  z.strictObject({ type: z.literal('form'), generation, rank, peers: z.array(peerSchema) }),
   z.strictObject({ type: z.literal('prepare'), stage: z.int().nonnegative() }),
   z.strictObject({ type: z.literal('step'), assignment: assignmentSchema }),
   z.strictObject({

@@ -77,6 +77,8 @@ export class Mesh implements PeerExchange {
   #earlyHellos: Hello[] = [];
   #proven: (() => void) | undefined;
   #failed: ((error: Error) => void) | undefined;
+  /** The last generation that was announced. */
+  #next: { readonly generation: number; readonly error: LockstepError } | undefined;
   #closed = false;
   #warnedOverflow = false;
   /** Messages dropped: of other generations, of steps that are over, and unreadable ones. */
@@ -175,6 +177,8 @@ export class Mesh implements PeerExchange {
     });
     const timer = setTimeout(() => this.#failed?.(this.#missing(deadlineMs)), deadlineMs);
     try {
+      // Announced while the earlier links were being closed.
+      if (this.#next !== undefined && this.#next.generation > membership.generation) throw this.#next.error;
       for (const peer of others) this.#greet(peer, shares(peer));
       const hellos = this.#earlyHellos.filter(({ generation }) => generation === membership.generation);
       this.#earlyHellos = this.#earlyHellos.filter(({ generation }) => generation > membership.generation);
@@ -189,6 +193,13 @@ export class Mesh implements PeerExchange {
       this.#failed = undefined;
       this.#region?.unlink();
     }
+  }
+
+  /** Ends whatever waits for peers of earlier generations: this one is about to begin. */
+  supersede(generation: number, error: LockstepError): void {
+    this.#next = { generation, error };
+    this.#failed?.(error);
+    this.#inbox.fail(error);
   }
 
   /** Begins a step: memory from `allocate` is taken back, what still comes of earlier steps is dropped. */

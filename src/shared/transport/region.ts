@@ -63,6 +63,7 @@ export class Region {
     const file = path.join(regionFolder(), `${prefix}${process.pid}-${randomBytes(8).toString('hex')}`);
     let fd: number | undefined;
     try {
+      sweep();
       fd = fs.openSync(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
       named.add(file);
       // Without it a full file system shows only as SIGBUS, at the first write that finds no page.
@@ -123,6 +124,27 @@ function map(fd: number, bytes: number, protection: number): ArrayBuffer {
   const buffer = koffi.view(address, bytes);
   mappings.register(buffer, { address, bytes });
   return buffer;
+}
+
+/** A region loses its name as soon as all have mapped it; older than this it was left by a process that was killed. */
+const forgottenMs = 60_000;
+
+/** Removes what killed processes of this user have left. */
+function sweep(): void {
+  const folder = regionFolder();
+  for (const name of fs.readdirSync(folder)) {
+    const pid = /^lockstep-(\d+)-[0-9a-f]{16}$/.exec(name)?.[1];
+    if (pid === undefined || fs.existsSync(`/proc/${pid}`)) continue;
+    const file = path.join(folder, name);
+    const found = fs.statSync(file, { throwIfNoEntry: false });
+    if (
+      found?.uid === process.getuid?.() &&
+      found !== undefined &&
+      Date.now() - found.mtimeMs > forgottenMs
+    ) {
+      fs.rmSync(file, { force: true });
+    }
+  }
 }
 
 function remove(file: string): void {

@@ -119,6 +119,11 @@ export class Reducer {
     return result;
   }
 
+  /** @throws what cancelled the reduction, if anything did */
+  check(): void {
+    if (this.#error !== undefined) throw this.#error;
+  }
+
   /** Rejects all results that are not there; does nothing once all are. */
   cancel(error: Error): void {
     if (this.#error !== undefined || this.#unfinished === 0) return;

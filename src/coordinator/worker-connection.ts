@@ -1,0 +1,106 @@
+/** One worker as the coordinator sees it: its messages in order, what it is doing, and whether it is lost. */
+import type { LockstepError } from '../shared/errors.js';
+import type { Peer, Phase, WorkerMessage, WorkerMessageOf } from '../shared/protocol/messages.js';
+
+/** A message of a worker, with the raw frames that came after it. */
+export interface Received<M extends WorkerMessage = WorkerMessage> {
+  readonly message: M;
+  readonly frames: readonly Uint8Array[];
+}
+
+/** Messages that wait to be received, and who waits for the next one. */
+class Channel {
+  #queue: Received[] = [];
+  #waiting: ((received: Received) => void) | undefined;
+
+  put(received: Received): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) this.#queue.push(received);
+    else waiting(received);
+  }
+
+  /** The next message; whoever waited before is forgotten, because what it waited in is over. */
+  next(): Promise<Received> {
+    const queued = this.#queue.shift();
+    if (queued !== undefined) return Promise.resolve(queued);
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+}
+
+export class WorkerConnection {
+  readonly #answers = new Channel();
+  /** A checkpoint's tensors, which come while steps go on. */
+  readonly #snapshot = new Channel();
+  heard = performance.now();
+  phase: Phase = 'register';
+  step = 0;
+  /** It has built its replica, and can be part of a generation. */
+  ready = false;
+  /** In the present generation. */
+  rank: number | undefined;
+  ended = false;
+  #loss: LockstepError | undefined;
+  #lose: (error: LockstepError) => void = () => {};
+  /** Rejects when the worker is lost. */
+  readonly lost: Promise<never> = new Promise((_, reject) => {
+    this.#lose = reject;
+  });
+
+  constructor(
+    readonly identity: Buffer,
+    readonly registration: WorkerMessageOf<'register'>,
+  ) {
+    this.lost.catch(() => {});
+  }
+
+  get loss(): LockstepError | undefined {
+    return this.#loss;
+  }
+
+  /** The launcher's place that it fills; null for a worker that was started by hand. */
+  get slot(): number | null {
+    return this.registration.slot;
+  }
+
+  get name(): string {
+    const { host, pid } = this.registration;
+    return this.rank === undefined ? `the worker on ${host}, pid ${pid}` : `rank ${this.rank} on ${host}`;
+  }
+
+  get peer(): Peer {
+    return { ...this.registration.peer, rank: this.rank! };
+  }
+
+  /** What the worker does after this message; its beats say the same, but up to a second later. */
+  advance(message: WorkerMessage): void {
+    if (message.type === 'reduced') {
+      this.phase = 'commit';
+      this.step = message.step;
+    } else if (message.type === 'applied') {
+      this.phase = 'forward and backward';
+      this.step = message.step + 1;
+    }
+  }
+
+  put(received: Received): void {
+    this.#channel(received.message.type).put(received);
+  }
+
+  next(type: WorkerMessage['type']): Promise<Received> {
+    return this.#channel(type).next();
+  }
+
+  /** What comes of it from now on is dropped. */
+  lose(error: LockstepError): void {
+    if (this.#loss !== undefined) return;
+    this.#loss = error;
+    this.#lose(error);
+  }
+
+  #channel(type: WorkerMessage['type']): Channel {
+    return type === 'snapshot' || type === 'tensor' ? this.#snapshot : this.#answers;
+  }
+}
