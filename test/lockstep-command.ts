@@ -46,9 +46,14 @@ export class Commands {
     return { child, ended };
   }
 
+  /** Ends what still runs. */
+  killAll(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+  }
+
   /** Ends what still runs, and removes the folder. */
   end(): void {
-    for (const child of this.#children) child.kill('SIGKILL');
+    this.killAll();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -86,7 +91,11 @@ export async function computed(run: string): Promise<unknown[]> {
 /** Resolves when the run has committed that many steps. */
 export async function committed(run: string, steps: number): Promise<void> {
   const path = join(run, 'metrics.jsonl');
+  const log = join(run, 'logs', 'coordinator.log');
   const count = () =>
     existsSync(path) ? (readFileSync(path, 'utf8').match(/"type":"step"/g)?.length ?? 0) : 0;
-  await expect.poll(count, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(steps);
+  const said = () => (existsSync(log) ? readFileSync(log, 'utf8') : `there is no ${log}`);
+  await expect
+    .poll(() => (count() >= steps ? 'committed' : said()), { timeout: 60_000, interval: 5 })
+    .toBe('committed');
 }

@@ -11,7 +11,6 @@ model: { encoder: tiny, classifier: { hidden: [16], dropout: 0.2 }, projection: 
 batch: { microBatches: 6, microBatchSize: 16 }
 evaluate: { batchSize: 50 }
 checkpoint: { everySteps: 4 }
-deadlines: { heartbeatSeconds: 3, connectSeconds: 30 }
 stages:
   - name: pretrain
     objective: npairs
@@ -77,7 +76,11 @@ describe('a run that loses workers', () => {
 
   it('goes on without one that is stopped, and ends that one', async () => {
     const expected = await undisturbed();
-    const { ended } = train(out, 2, '--set', 'recovery.restarts=0');
+    const { ended } = train(
+      out,
+      2,
+      ...['--set', 'recovery.restarts=0', '--set', 'deadlines.heartbeatSeconds=3'],
+    );
     await committed(out, 5);
     const [first] = workerPids(out);
     process.kill(first!, 'SIGSTOP');

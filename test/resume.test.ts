@@ -1,7 +1,9 @@
 /** Runs that end early, by a signal, by kill -9 or with a damaged checkpoint, and go on to the same bits. */
-import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../src/shared/checkpoint/checkpoint.js';
 import { alive, Commands, committed, computed, workerPids } from './lockstep-command.js';
 
 const text = `
@@ -122,6 +124,40 @@ describe('a coordinator that is killed', () => {
     expect(resumed.stderr).toMatch(new RegExp(`Passed over: .*${newest}`));
     expect(resumed.stderr).toContain(`goes on after step ${Number(whole.at(-2))}`);
     expect(await results(out, resumed.stdout)).toEqual(expected);
+  });
+});
+
+describe('a full disk', () => {
+  it('costs a checkpoint, not the run, and leaves the earlier ones whole', async (context) => {
+    const expected = await undisturbed();
+    const disk = join(commands.folder, 'disk');
+    mkdirSync(disk);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
+    if (mounted.status !== 0) context.skip('no tmpfs can be mounted here');
+    try {
+      const out = join(disk, 'run');
+      const { child, ended } = train(out, 2);
+      let stderr = '';
+      const says = (text: string) => expect.poll(() => stderr, { timeout: 30_000 }).toContain(text);
+      child.stderr!.on('data', (data) => {
+        stderr += data;
+      });
+      await committed(out, 12);
+      const ballast = join(disk, 'ballast');
+      spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4k']);
+      await says('no checkpoint after step');
+      expect(stderr).toContain('No space left');
+      const whole = readdirSync(join(out, 'checkpoints')).filter((name) => /^\d/.test(name));
+      for (const name of whole) await (await openCheckpoint(join(out, 'checkpoints', name))).close();
+      expect(whole.length).toBeGreaterThan(0);
+      rmSync(ballast);
+      const { code, stdout } = await ended;
+      expect(code, stderr).toBe(0);
+      expect(await results(out, stdout)).toEqual(expected);
+    } finally {
+      commands.killAll();
+      spawnSync('umount', ['-l', disk]);
+    }
   });
 });
 

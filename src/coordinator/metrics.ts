@@ -70,23 +70,43 @@ export type StepEvent = z.infer<typeof stepEventSchema>;
 export type EvalEvent = z.infer<typeof evalEventSchema>;
 export type MetricsEvent = z.infer<typeof metricsEventSchema>;
 
-/** Appends events to a file. Each is in the kernel's hands when `append` returns: a process that dies loses none. */
+/**
+ * Appends events to a file. Each is in the kernel's hands when `append` returns, so a process that dies loses none; while
+ * the disk is full they wait, and go with a later one.
+ */
 export class MetricsWriter {
   private readonly descriptor: number;
+  /** What the disk had no room for. */
+  #waiting = Buffer.alloc(0);
 
   constructor(readonly path: string) {
     this.descriptor = orThrow(path, () => openSync(path, 'a'));
   }
 
   append(event: MetricsEvent): void {
-    const line = Buffer.from(`${JSON.stringify(event)}\n`);
+    this.#waiting = Buffer.concat([this.#waiting, Buffer.from(`${JSON.stringify(event)}\n`)]);
     orThrow(this.path, () => {
-      for (let done = 0; done < line.length; ) done += writeSync(this.descriptor, line, done);
+      try {
+        this.#write();
+      } catch (error) {
+        if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error;
+      }
     });
   }
 
+  /** @throws LockstepError RUN_FOLDER when events still wait for room */
   close(): void {
-    closeSync(this.descriptor);
+    try {
+      orThrow(this.path, () => this.#write());
+    } finally {
+      closeSync(this.descriptor);
+    }
+  }
+
+  #write(): void {
+    while (this.#waiting.length > 0) {
+      this.#waiting = this.#waiting.subarray(writeSync(this.descriptor, this.#waiting));
+    }
   }
 }
 

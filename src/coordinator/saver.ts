@@ -3,6 +3,7 @@ import { listCheckpoints, pruneCheckpoints } from '../shared/checkpoint/checkpoi
 import { checkpointName } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
 import type { Config } from '../shared/config/schema.js';
+import { LockstepError } from '../shared/errors.js';
 import type { MetricsEvent } from './metrics.js';
 import { isLoss } from './recovery.js';
 import { saveCheckpoint } from './saving.js';
@@ -12,6 +13,7 @@ export class Saver {
   #writing: Promise<void> = Promise.resolve();
   #error: unknown;
   #missed: Standing | undefined;
+  #unsaved: { readonly standing: Standing; readonly error: LockstepError } | undefined;
   #digest: string | undefined;
 
   constructor(
@@ -19,16 +21,26 @@ export class Saver {
     private readonly runFolder: string,
     private readonly config: Config,
     private readonly events: readonly MetricsEvent[],
-    private readonly log: (message: string) => void,
+    /** Told what became of each checkpoint. */
+    private readonly tell: {
+      readonly saved: (message: string) => void;
+      readonly failed: (message: string) => void;
+    },
   ) {}
 
   /** Begins to save the replica as it is now, when the one before is written. */
   async begin(standing: Standing): Promise<void> {
     await this.settle();
     this.#missed = undefined;
+    this.#unsaved = undefined;
     this.#writing = this.#save(standing).catch((error: unknown) => {
       if (isLoss(error)) this.#missed = standing;
-      else this.#error = error;
+      else if (!isFileError(error)) this.#error = error;
+      else {
+        // The earlier ones are as they were, and there will be another occasion.
+        this.#unsaved = { standing, error };
+        this.tell.failed(`no checkpoint after step ${standing.step}: ${error.line}`);
+      }
     });
   }
 
@@ -37,7 +49,16 @@ export class Saver {
     return this.#missed;
   }
 
-  /** @throws what kept an earlier checkpoint from being written. */
+  /** The run is over: what could not be saved is tried once more. @throws the reason if it still can't be. */
+  async finish(): Promise<string | undefined> {
+    await this.settle();
+    if (this.#unsaved !== undefined) await this.begin(this.#unsaved.standing);
+    const digest = await this.settle();
+    if (this.#unsaved !== undefined) throw this.#unsaved.error;
+    return digest;
+  }
+
+  /** @throws what went wrong while an earlier checkpoint was on its way, other than the writing itself. */
   check(): void {
     if (this.#error !== undefined) throw this.#error;
   }
@@ -57,7 +78,7 @@ export class Saver {
       standing,
       deadlines.checkpointSeconds * 1000,
     );
-    this.log(`checkpoint after step ${standing.step}: weights ${this.#digest}`);
+    this.tell.saved(`checkpoint after step ${standing.step}: weights ${this.#digest}`);
     await pruneCheckpoints(this.runFolder, checkpoint.keep, await this.#best());
   }
 
@@ -74,4 +95,9 @@ export class Saver {
       undefined,
     )?.name;
   }
+}
+
+/** Whether it is the files that could not be written. */
+function isFileError(error: unknown): error is LockstepError {
+  return error instanceof LockstepError && error.code === 'CHECKPOINT';
 }

@@ -8,6 +8,7 @@ import {
 } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
 import { sameEverywhere } from './commit.js';
+import { IncomingSnapshot } from './incoming-snapshot.js';
 import type { WorkerConnection } from './worker-connection.js';
 import type { WorkerGroup } from './worker-group.js';
 
@@ -18,19 +19,16 @@ export async function saveCheckpoint(
   standing: Standing,
   deadlineMs: number,
 ): Promise<string> {
-  const source = group.members[0]!;
-  await group.send(0, { type: 'snapshot' });
-  const { message } = await group.receive(source, 'snapshot', deadlineMs);
-  const specs: CheckpointTensor[] = message.tensors.map((tensor) => ({ ...tensor, dtype: 'F32' }));
-  const writer = await CheckpointWriter.begin(runFolder, standing, specs);
+  const snapshot = await IncomingSnapshot.request(group, group.members[0]!, deadlineMs);
+  const specs: CheckpointTensor[] = snapshot.tensors.map((tensor) => ({ ...tensor, dtype: 'F32' }));
+  let writer: CheckpointWriter | undefined;
   try {
-    for (const { name } of specs) {
-      const tensor = await group.receive(source, 'tensor', deadlineMs);
-      for (const frame of tensor.frames) await writer.append(name, frame);
-    }
+    writer = await CheckpointWriter.begin(runFolder, standing, specs);
+    for (const { name } of specs) for (const frame of await snapshot.next()) await writer.append(name, frame);
     return (await writer.finish()).manifest.weightsDigest;
   } catch (error) {
-    await writer.abort();
+    await writer?.abort();
+    await snapshot.drop();
     throw error;
   }
 }
@@ -43,19 +41,23 @@ export async function transferReplica(
   files: readonly CheckpointFile[],
   deadlineMs: number,
 ): Promise<void> {
-  await group.send(source.rank!, { type: 'snapshot' });
-  const { message } = await group.receive(source, 'snapshot', deadlineMs);
-  const count = message.tensors.filter(({ file }) => files.includes(file)).length;
-  await Promise.all(targets.map(({ rank }) => group.send(rank!, { type: 'load', count })));
-  for (const { name, file } of message.tensors) {
-    const { frames } = await group.receive(source, 'tensor', deadlineMs);
-    if (!files.includes(file)) continue;
-    await Promise.all(targets.map(({ rank }) => group.send(rank!, { type: 'tensor', name }, ...frames)));
+  const snapshot = await IncomingSnapshot.request(group, source, deadlineMs);
+  const count = snapshot.tensors.filter(({ file }) => files.includes(file)).length;
+  try {
+    await Promise.all(targets.map(({ rank }) => group.send(rank!, { type: 'load', count })));
+    for (const { name, file } of snapshot.tensors) {
+      const frames = await snapshot.next();
+      if (!files.includes(file)) continue;
+      await Promise.all(targets.map(({ rank }) => group.send(rank!, { type: 'tensor', name }, ...frames)));
+    }
+  } catch (error) {
+    await snapshot.drop();
+    throw error;
   }
   const loaded = await Promise.all(targets.map((target) => group.receive(target, 'loaded', deadlineMs)));
   const names = [source, ...targets];
   sameEverywhere(
-    [message.fingerprint, ...loaded.map((answer) => answer.message.fingerprint)],
+    [snapshot.fingerprint, ...loaded.map((answer) => answer.message.fingerprint)],
     'weights given to a worker that joins',
     (index) => names[index]!.name,
   );

@@ -89,7 +89,13 @@ async function run(
     progress.begin(config.name, timeline);
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
-    const saver = new Saver(group, folder.path, config, events, log);
+    const saver = new Saver(group, folder.path, config, events, {
+      saved: log,
+      failed: (message) => {
+        log(message);
+        progress.note(message);
+      },
+    });
     const recovery = new Recovery({
       ...ready,
       config,
@@ -144,7 +150,7 @@ async function run(
       await saver.begin(missed);
       await saver.settle();
     }
-    const weightsDigest = (await saver.settle()) ?? checkpoint?.manifest.weightsDigest ?? '';
+    const weightsDigest = (await saver.finish()) ?? checkpoint?.manifest.weightsDigest ?? '';
     if (done < timeline.totalSteps) {
       log(`stopped after step ${done}`);
       return { state: 'stopped', run: folder.path, step: done };

@@ -39,6 +39,8 @@ export class WorkerConnection {
   step = 0;
   /** It has built its replica, and can be part of a generation. */
   ready = false;
+  /** It is building graphs: the replica's, or those of a stage. */
+  busy = true;
   /** In the present generation. */
   rank: number | undefined;
   ended = false;
@@ -76,6 +78,7 @@ export class WorkerConnection {
 
   /** What the worker does after this message; its beats say the same, but up to a second later. */
   advance(message: WorkerMessage): void {
+    this.busy = false;
     if (message.type === 'reduced') {
       this.phase = 'commit';
       this.step = message.step;

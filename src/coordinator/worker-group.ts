@@ -10,6 +10,7 @@ import {
   workerMessageSchema,
 } from '../shared/protocol/messages.js';
 import { Outbox } from '../shared/transport/outbox.js';
+import { beatMs, SilenceWatch } from '../shared/transport/silence.js';
 import { decode, encode } from '../shared/transport/wire.js';
 import { version } from '../shared/version.js';
 import { type Received, WorkerConnection } from './worker-connection.js';
@@ -30,7 +31,8 @@ export interface WorkerGroupOptions {
 
 /** Larger than any tensor of a checkpoint; what is larger is no message of ours. */
 const maxMessageBytes = 1 << 28;
-const beatMs = 1000;
+/** How much longer a worker may be silent while it builds graphs, which nothing interrupts. */
+const busyFactor = 6;
 /** How long a broken link may wait for the news of who is lost. */
 const patienceMs = 200;
 
@@ -48,6 +50,7 @@ export class WorkerGroup {
   #broken = newAlarm();
   readonly #outbox: Outbox;
   readonly #timer: NodeJS.Timeout;
+  readonly #watch = new SilenceWatch();
   /** Called when a worker has come or gone. */
   #changed: () => void = () => {};
   /** A launched worker that ended before the first generation: it will not come. */
@@ -193,6 +196,7 @@ export class WorkerGroup {
   async send(rank: number, message: CoordinatorMessage, ...frames: readonly Uint8Array[]): Promise<void> {
     const worker = this.#members[rank]!;
     if (worker.loss !== undefined) throw worker.loss;
+    if (message.type === 'prepare') worker.busy = true;
     try {
       await this.#outbox.send([worker.identity, encode(message), ...frames]);
     } catch (cause) {
@@ -343,6 +347,7 @@ export class WorkerGroup {
         throw new LockstepError('PROTOCOL', `${worker.name} registered twice.`);
       case 'ready':
         worker.ready = true;
+        worker.busy = false;
         this.#changed();
         break;
       case 'beat':
@@ -400,13 +405,15 @@ export class WorkerGroup {
   }
 
   #beat(): void {
+    const heard = this.#watch.look();
     for (const worker of this.#connections.values()) {
       if (worker.ended) continue;
       void this.#outbox
         .send([worker.identity, encode({ type: 'beat' } satisfies CoordinatorMessage)])
         .catch(() => {});
       const silence = performance.now() - worker.heard;
-      if (this.#ended || worker.loss !== undefined || silence <= this.options.heartbeatMs) continue;
+      if (!heard || this.#ended || worker.loss !== undefined) continue;
+      if (silence <= this.options.heartbeatMs * (worker.busy ? busyFactor : 1)) continue;
       this.#lose(worker, `silent for ${(silence / 1000).toFixed(1)} s`);
     }
   }

@@ -9,6 +9,7 @@ import {
   type WorkerMessage,
 } from '../shared/protocol/messages.js';
 import { Outbox } from '../shared/transport/outbox.js';
+import { beatMs, SilenceWatch } from '../shared/transport/silence.js';
 import { decode, encode } from '../shared/transport/wire.js';
 
 /** A message, with the raw frames that came after it. */
@@ -16,8 +17,6 @@ export interface Received<M extends CoordinatorMessage = CoordinatorMessage> {
   readonly message: M;
   readonly frames: readonly Uint8Array[];
 }
-
-const beatMs = 1000;
 
 export class CoordinatorLink {
   readonly #socket = new Dealer({ linger: 1000, handshakeInterval: 10_000, sendHighWaterMark: 0 });
@@ -58,10 +57,11 @@ export class CoordinatorLink {
   watch(silenceMs: number): void {
     clearInterval(this.#timer);
     this.#heard = performance.now();
+    const watch = new SilenceWatch();
     this.#timer = setInterval(() => {
       void this.send({ type: 'beat', phase: this.#phase, step: this.#step }).catch(() => {});
       const silence = performance.now() - this.#heard;
-      if (silence > silenceMs) this.#lose(silence);
+      if (watch.look() && silence > silenceMs) this.#lose(silence);
     }, beatMs);
   }
 
@@ -135,8 +135,8 @@ export class CoordinatorLink {
           continue;
         }
         if (message.type === 'form') {
-          // What came before it is void, but for a commit: that holds whoever is lost.
-          const kept = this.#queue.filter((earlier) => earlier.message.type === 'commit');
+          // What came before it is void, but for a commit and a snapshot, which hold whoever is lost.
+          const kept = this.#queue.filter((earlier) => ['commit', 'snapshot'].includes(earlier.message.type));
           this.#queue.splice(0, this.#queue.length, ...kept);
           this.#superseded(message.generation, superseded());
         }
