@@ -99,3 +99,12 @@ export async function committed(run: string, steps: number): Promise<void> {
     .poll(() => (count() >= steps ? 'committed' : said()), { timeout: 60_000, interval: 5 })
     .toBe('committed');
 }
+
+/** Where a run's coordinator listens, as soon as it does. */
+export async function endpointOf(run: string): Promise<string> {
+  const log = join(run, 'logs', 'coordinator.log');
+  const found = () =>
+    existsSync(log) ? /listens at (tcp:[\d.:/]+)/.exec(readFileSync(log, 'utf8'))?.[1] : undefined;
+  await expect.poll(found, { timeout: 20_000 }).toBeDefined();
+  return found()!;
+}

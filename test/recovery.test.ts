@@ -1,30 +1,11 @@
 /** Runs that lose and gain workers, and come to the bits of a run to which nothing happened. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { alive, Commands, committed, computed, eventsOf, workerPids } from './lockstep-command.js';
+import { alive, Commands, committed, endpointOf, eventsOf, workerPids } from './lockstep-command.js';
+import { resultOf, smallConfig, undisturbed } from './small-run.js';
 
-const text = `
-name: recovery
-data: { dataset: sample, limit: { train: 1024, test: 100 } }
-model: { encoder: tiny, classifier: { hidden: [16], dropout: 0.2 }, projection: { widths: [16] } }
-batch: { microBatches: 6, microBatchSize: 16 }
-evaluate: { batchSize: 50 }
-checkpoint: { everySteps: 4 }
-stages:
-  - name: pretrain
-    objective: npairs
-    temperature: 0.1
-    epochs: 6
-    optimizer: { kind: adam }
-    learningRate: { decay: constant, peak: 0.005 }
-  - name: train
-    objective: softmax
-    epochs: 6
-    clipNorm: 0.4
-    optimizer: { kind: sgd, weightDecay: 5.0e-4 }
-    learningRate: { decay: cosine, peak: 0.05, warmupEpochs: 1 }
-`;
+const text = smallConfig({ microBatches: 6, epochs: [6, 6], more: 'checkpoint: { everySteps: 4 }' });
 
 let commands: Commands;
 let config: string;
@@ -40,32 +21,15 @@ afterEach(() => commands.end());
 const train = (run: string, workers: number, ...more: string[]) =>
   commands.start(['train', config, '--workers', `${workers}`, '--out', run, '--json', ...more]);
 
-const results = async (run: string, stdout: string) => ({
-  weightsDigest: (JSON.parse(stdout) as { weightsDigest: string }).weightsDigest,
-  computed: await computed(run),
-});
-
-let reference: ReturnType<typeof results> | undefined;
-/** The results of a run to which nothing happened. */
-function undisturbed() {
-  reference ??= (async () => {
-    const run = join(commands.folder, 'undisturbed');
-    const { code, stdout, stderr } = await train(run, 1).ended;
-    expect(code, stderr).toBe(0);
-    return await results(run, stdout);
-  })();
-  return reference;
-}
-
 describe('a run that loses workers', () => {
   it('goes on without a killed one, names it, starts it again, and comes to the same bits', async () => {
-    const expected = await undisturbed();
+    const expected = await undisturbed(text);
     const { ended } = train(out, 3);
     await committed(out, 10);
     process.kill(workerPids(out)[1]!, 'SIGKILL');
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(0);
-    expect(await results(out, stdout)).toEqual(expected);
+    expect(await resultOf(out, stdout)).toEqual(expected);
     const [lost, joined] = await eventsOf(out, 'generation');
     expect(lost).toMatchObject({ generation: 2, workers: 2 });
     expect(lost!.reason).toMatch(/Lost rank \d on \S+ \(phase: [a-z ]+, step \d+\): killed by SIGKILL/);
@@ -75,7 +39,7 @@ describe('a run that loses workers', () => {
   });
 
   it('goes on without one that is stopped, and ends that one', async () => {
-    const expected = await undisturbed();
+    const expected = await undisturbed(text);
     const { ended } = train(
       out,
       2,
@@ -86,14 +50,14 @@ describe('a run that loses workers', () => {
     process.kill(first!, 'SIGSTOP');
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(0);
-    expect((await results(out, stdout)).computed).toEqual(expected.computed);
+    expect(await resultOf(out, stdout)).toEqual(expected);
     const [lost] = await eventsOf(out, 'generation');
     expect(lost!.reason).toMatch(/Lost rank \d on \S+ .*: silent for 3\.\d s/);
     expect(alive(first!)).toBe(false);
   });
 
   it('survives losing all but one, one after the other', async () => {
-    const expected = await undisturbed();
+    const expected = await undisturbed(text);
     const { ended } = train(out, 4, '--set', 'recovery.restarts=0');
     for (const [i, steps] of [3, 20, 70].entries()) {
       await committed(out, steps);
@@ -101,7 +65,7 @@ describe('a run that loses workers', () => {
     }
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(0);
-    expect((await results(out, stdout)).computed).toEqual(expected.computed);
+    expect(await resultOf(out, stdout)).toEqual(expected);
     const events = await eventsOf(out, 'generation');
     expect(events.map(({ workers }) => workers)).toEqual([3, 2, 1]);
   });
@@ -109,19 +73,16 @@ describe('a run that loses workers', () => {
 
 describe('a run that gains a worker', () => {
   it('lets it in at a commit, and comes to the same bits', async () => {
-    const expected = await undisturbed();
+    const expected = await undisturbed(text);
     const args = ['coordinator', config, '--workers', '1', '--bind', 'tcp://127.0.0.1:*', '--out', out];
     const coordinator = commands.start([...args, '--json']);
-    const log = join(out, 'logs', 'coordinator.log');
-    const endpoint = () =>
-      existsSync(log) ? /listens at (tcp:[\d.:/]+)/.exec(readFileSync(log, 'utf8'))?.[1] : undefined;
-    await expect.poll(endpoint, { timeout: 20_000 }).toBeDefined();
-    commands.start(['worker', '--coordinator', endpoint()!]);
+    const endpoint = await endpointOf(out);
+    commands.start(['worker', '--coordinator', endpoint]);
     await committed(out, 2);
-    commands.start(['worker', '--coordinator', endpoint()!]);
+    commands.start(['worker', '--coordinator', endpoint]);
     const { code, stdout, stderr } = await coordinator.ended;
     expect(code, stderr).toBe(0);
-    expect(await results(out, stdout)).toEqual(expected);
+    expect(await resultOf(out, stdout)).toEqual(expected);
     expect(await eventsOf(out, 'generation')).toMatchObject([{ generation: 2, workers: 2 }]);
   });
 });

@@ -4,29 +4,14 @@ import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../src/shared/checkpoint/checkpoint.js';
-import { alive, Commands, committed, computed, workerPids } from './lockstep-command.js';
+import { alive, Commands, committed, workerPids } from './lockstep-command.js';
+import { resultOf, smallConfig, undisturbed } from './small-run.js';
 
-const text = `
-name: resume
-data: { dataset: sample, limit: { train: 1024, test: 100 } }
-model: { encoder: tiny, classifier: { hidden: [16], dropout: 0.2 }, projection: { widths: [16] } }
-batch: { microBatches: 4, microBatchSize: 16 }
-evaluate: { batchSize: 50 }
-checkpoint: { everySteps: 5, keep: 3 }
-stages:
-  - name: pretrain
-    objective: npairs
-    temperature: 0.1
-    epochs: 4
-    optimizer: { kind: adam }
-    learningRate: { decay: constant, peak: 0.005 }
-  - name: train
-    objective: softmax
-    epochs: 4
-    clipNorm: 0.4
-    optimizer: { kind: sgd, weightDecay: 5.0e-4 }
-    learningRate: { decay: cosine, peak: 0.05, warmupEpochs: 1 }
-`;
+const text = smallConfig({
+  microBatches: 4,
+  epochs: [4, 4],
+  more: 'checkpoint: { everySteps: 5, keep: 3 }',
+});
 const totalSteps = 128;
 
 let commands: Commands;
@@ -41,28 +26,11 @@ afterEach(() => commands.end());
 const train = (out: string, workers: number, ...more: string[]) =>
   commands.start(['train', config, '--workers', `${workers}`, '--out', out, '--json', ...more]);
 
-async function results(out: string, stdout: string) {
-  const { stages, weightsDigest } = JSON.parse(stdout) as { stages: unknown; weightsDigest: string };
-  return { stages, weightsDigest, computed: await computed(out) };
-}
-
-let reference: ReturnType<typeof results> | undefined;
-/** The results of a run in one go. */
-function undisturbed() {
-  reference ??= (async () => {
-    const out = join(commands.folder, 'undisturbed');
-    const { code, stdout } = await train(out, 1).ended;
-    expect(code).toBe(0);
-    return await results(out, stdout);
-  })();
-  return reference;
-}
-
 describe('a run that is asked to stop', () => {
   it.each(['SIGTERM', 'SIGUSR2', 'SIGINT'] as const)(
     '%s: saves, ends with 0, and goes on with other numbers of workers to the same bits',
     async (signal) => {
-      const expected = await undisturbed();
+      const expected = await undisturbed(text);
       const out = join(commands.folder, 'run');
       let stdout = '';
       // In the first stage, in the second, and to the end.
@@ -86,10 +54,10 @@ describe('a run that is asked to stop', () => {
         expect(step).toBeLessThan(totalSteps);
         expect(readdirSync(join(out, 'checkpoints'))).toContain(String(step).padStart(8, '0'));
       }
-      expect(await results(out, stdout)).toEqual(expected);
+      expect(await resultOf(out, stdout)).toEqual(expected);
       // It has ended: once more changes nothing.
       const again = await train(out, 2, '--resume').ended;
-      expect(await results(out, again.stdout)).toEqual(expected);
+      expect(await resultOf(out, again.stdout)).toEqual(expected);
     },
   );
 
@@ -109,7 +77,7 @@ describe('a run that is asked to stop', () => {
 
 describe('a coordinator that is killed', () => {
   it('goes on from the last whole checkpoint, and says which was damaged', async () => {
-    const expected = await undisturbed();
+    const expected = await undisturbed(text);
     const out = join(commands.folder, 'run');
     const { child, ended } = train(out, 2);
     await committed(out, 40);
@@ -123,13 +91,13 @@ describe('a coordinator that is killed', () => {
     const resumed = await train(out, 4, '--resume').ended;
     expect(resumed.stderr).toMatch(new RegExp(`Passed over: .*${newest}`));
     expect(resumed.stderr).toContain(`goes on after step ${Number(whole.at(-2))}`);
-    expect(await results(out, resumed.stdout)).toEqual(expected);
+    expect(await resultOf(out, resumed.stdout)).toEqual(expected);
   });
 });
 
 describe('a full disk', () => {
   it('costs a checkpoint, not the run, and leaves the earlier ones whole', async (context) => {
-    const expected = await undisturbed();
+    const expected = await undisturbed(text);
     const disk = join(commands.folder, 'disk');
     mkdirSync(disk);
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
@@ -153,7 +121,7 @@ describe('a full disk', () => {
       rmSync(ballast);
       const { code, stdout } = await ended;
       expect(code, stderr).toBe(0);
-      expect(await results(out, stdout)).toEqual(expected);
+      expect(await resultOf(out, stdout)).toEqual(expected);
     } finally {
       commands.killAll();
       spawnSync('umount', ['-l', disk]);

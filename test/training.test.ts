@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { alive, Commands, computed, workerPids } from './lockstep-command.js';
+import { alive, Commands, computed, endpointOf, workerPids } from './lockstep-command.js';
 
 const configText = (stages: string) => `
 name: small
@@ -175,14 +175,7 @@ describe('workers that are started by hand', () => {
         '--json',
       ],
     );
-    const log = join(out, 'logs', 'coordinator.log');
-    let endpoint: string | undefined;
-    while (endpoint === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      endpoint = existsSync(log)
-        ? /listens at (tcp:[\d.:/]+)/.exec(readFileSync(log, 'utf8'))?.[1]
-        : undefined;
-    }
+    const endpoint = await endpointOf(out);
     const elsewhere = start('worker', '--coordinator', endpoint);
     // No sample here, and none can be unpacked below a file.
     const cache = join(configFile(softmax(1)), 'cache');

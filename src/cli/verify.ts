@@ -83,7 +83,7 @@ function report({ runs, difference }: Verification, json: boolean): void {
   throw new LockstepError(
     'DIVERGED',
     `${workers[0]} and ${workers[1]} workers differ from step ${step} on, first in tensor '${tensor}'.`,
-    { found },
+    { found, hint: 'Report it with the config and the machine: the bits must not depend on the workers.' },
   );
 }
 
@@ -103,7 +103,9 @@ async function seeInjection(options: VerifyOptions, tensor: string, json: boolea
     caught = error;
   }
   if (caught === undefined) {
-    throw new LockstepError('DIVERGED', `One bit of '${tensor}' was changed, and no check noticed.`);
+    throw new LockstepError('DIVERGED', `One bit of '${tensor}' was changed, and no check noticed.`, {
+      hint: 'Is it a tensor that the first stage trains? If so this is a bug: please report it.',
+    });
   }
   if (json) print({ injected: { tensor, rank: workers - 1 }, caught: caught.message });
   else

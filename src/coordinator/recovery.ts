@@ -50,12 +50,11 @@ export class Recovery {
     let reason = cause;
     for (let attempt = 1; ; attempt += 1) {
       if (reason !== undefined && !isLoss(reason)) throw reason;
-      if (attempt > attempts) throw reason;
-      // At least one must be left: the weights are nowhere else.
-      if (reason !== undefined && group.survivors.length === 0) throw reason;
+      if (attempt > attempts) throw theEnd(reason, `No generation held, ${attempts} times in a row.`);
+      if (group.survivors.length === 0) throw theEnd(reason, 'Nobody is left who has the weights.');
       const connectMs = config.deadlines.connectSeconds * 1000;
       await group.waitFor(minWorkers, connectMs, mayCome).catch((error: LockstepError) => {
-        throw new LockstepError('WORKER_LOST', `${line(reason)} ${error.line}`.trim(), { cause: error });
+        throw theEnd(reason, error.message);
       });
       const { survivors } = group;
       const joiners = group.spares.slice(0, config.batch.microBatches - survivors.length);
@@ -96,6 +95,13 @@ export class Recovery {
 /** Whether an error means that a worker is gone, rather than that something is wrong. */
 export function isLoss(error: unknown): error is LockstepError {
   return error instanceof LockstepError && error.code === 'WORKER_LOST';
+}
+
+function theEnd(reason: unknown, why: string): LockstepError {
+  return new LockstepError('WORKER_LOST', `${line(reason)} ${why}`.trim(), {
+    cause: reason,
+    hint: 'Go on from the last checkpoint with --resume.',
+  });
 }
 
 function line(reason: unknown): string {

@@ -16,7 +16,6 @@ import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
 import { summarizeStages } from './stage-summaries.js';
-import type { StopRequest } from './stop-request.js';
 import { type Summary, writeSummary } from './summary.js';
 import { Training } from './training.js';
 
@@ -27,7 +26,8 @@ export interface TrainOptions extends Pick<GroupOptions, 'config' | 'workers' | 
   readonly resume: boolean;
   /** With fewer the run waits for another one, and ends when none can come. */
   readonly minWorkers: number;
-  readonly stop: StopRequest;
+  /** Aborted when the run is to save and end. */
+  readonly stop: AbortSignal;
   readonly progress: Progress;
 }
 

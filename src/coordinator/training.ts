@@ -8,7 +8,6 @@ import { agree, sameEverywhere } from './commit.js';
 import { evaluate } from './evaluation.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
 import type { Recovery } from './recovery.js';
-import type { StopRequest } from './stop-request.js';
 import type { WorkerGroup } from './worker-group.js';
 
 /** Who is told of what happens, in order. */
@@ -35,7 +34,8 @@ export interface TrainingOptions {
   readonly firstStep: number;
   /** Gives the replicas the tensors that they had after those; called when the stage that goes on is prepared. */
   readonly restore?: (stage: TimelineStage) => Promise<void>;
-  readonly stop: StopRequest;
+  /** Aborted when the run is to end early: it is looked at between steps. */
+  readonly stop: AbortSignal;
   /** The commits after which a stage ends. Default: all of its steps. */
   readonly endOf?: (stage: TimelineStage) => number;
 }
@@ -70,7 +70,7 @@ export class Training {
       const from = Math.max(stage.firstStep, firstStep);
       const end = endOf(stage);
       if (from >= end) continue;
-      if (stop.requested) break;
+      if (stop.aborted) break;
       done = await this.#stage(stage, from, end);
       if (done < end) break;
     }
@@ -94,7 +94,7 @@ export class Training {
     let dealt = false;
     for (let step = from; step < end; step += 1) {
       const position = timeline.position(step);
-      if (!dealt && stop.requested) {
+      if (!dealt && stop.aborted) {
         if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
         return step;
       }
@@ -139,7 +139,7 @@ export class Training {
     const every = (epochs: number) => lastOfStage || (lastOfEpoch && (epoch + 1) % epochs === 0);
     // Contrastive stages train no classifier, so there is nothing to evaluate.
     const evaluates = stage.config.objective === 'softmax' && every(evaluate.everyEpochs);
-    const stops = this.options.stop.requested;
+    const stops = this.options.stop.aborted;
     const minutes = (performance.now() - this.#savedAt) / 60_000;
     const grows = this.options.recovery?.grows ?? false;
     const saves =

@@ -6,7 +6,6 @@ import type { Config } from '../shared/config/schema.js';
 import type { StepEvent } from './metrics.js';
 import { type ReadyGroup, withWorkers } from './run.js';
 import { saveCheckpoint } from './saving.js';
-import { StopRequest } from './stop-request.js';
 import { Training } from './training.js';
 
 /** What a step left behind that every number of workers must agree on. */
@@ -196,5 +195,5 @@ const trainingOf = (ready: ReadyGroup, config: Config) => ({
   ...ready,
   config,
   firstStep: 0,
-  stop: new StopRequest(),
+  stop: new AbortController().signal,
 });

@@ -1,6 +1,7 @@
 /** One worker as the coordinator sees it: its messages in order, what it is doing, and whether it is lost. */
 import type { LockstepError } from '../shared/errors.js';
 import type { Peer, Phase, WorkerMessage, WorkerMessageOf } from '../shared/protocol/messages.js';
+import { newAlarm } from './waiting.js';
 
 /** A message of a worker, with the raw frames that came after it. */
 export interface Received<M extends WorkerMessage = WorkerMessage> {
@@ -45,17 +46,16 @@ export class WorkerConnection {
   rank: number | undefined;
   ended = false;
   #loss: LockstepError | undefined;
-  #lose: (error: LockstepError) => void = () => {};
-  /** Rejects when the worker is lost. */
-  readonly lost: Promise<never> = new Promise((_, reject) => {
-    this.#lose = reject;
-  });
+  readonly #alarm = newAlarm();
 
   constructor(
     readonly identity: Buffer,
     readonly registration: WorkerMessageOf<'register'>,
-  ) {
-    this.lost.catch(() => {});
+  ) {}
+
+  /** Rejects when the worker is lost. */
+  get lost(): Promise<never> {
+    return this.#alarm.promise;
   }
 
   get loss(): LockstepError | undefined {
@@ -100,7 +100,7 @@ export class WorkerConnection {
   lose(error: LockstepError): void {
     if (this.#loss !== undefined) return;
     this.#loss = error;
-    this.#lose(error);
+    this.#alarm.raise(error);
   }
 
   #channel(type: WorkerMessage['type']): Channel {

@@ -13,6 +13,7 @@ import { Outbox } from '../shared/transport/outbox.js';
 import { beatMs, SilenceWatch } from '../shared/transport/silence.js';
 import { decode, encode } from '../shared/transport/wire.js';
 import { version } from '../shared/version.js';
+import { newAlarm, within } from './waiting.js';
 import { type Received, WorkerConnection } from './worker-connection.js';
 
 export interface WorkerGroupOptions {
@@ -35,12 +36,6 @@ const maxMessageBytes = 1 << 28;
 const busyFactor = 6;
 /** How long a broken link may wait for the news of who is lost. */
 const patienceMs = 200;
-
-/** A promise that only rejects, and how to reject it. */
-interface Alarm {
-  readonly promise: Promise<never>;
-  readonly raise: (error: LockstepError) => void;
-}
 
 export class WorkerGroup {
   readonly #connections = new Map<string, WorkerConnection>();
@@ -148,18 +143,20 @@ export class WorkerGroup {
     mayCome: () => boolean,
     what: string,
   ): Promise<void> {
+    const tooFew = (why: string) =>
+      new LockstepError('WORKER_LOST', `Only ${here()} of ${count} workers ${why}.`, {
+        hint: 'The logs say what became of the others.',
+      });
     const enough = new Promise<void>((resolve, reject) => {
       this.#changed = () => {
         if (here() >= count) resolve();
         else if (this.#hopeless !== undefined && this.#generation === 0) reject(this.#hopeless);
-        else if (!mayCome()) {
-          reject(new LockstepError('WORKER_LOST', `${here()} workers are left, ${count} are needed.`));
-        }
+        else if (!mayCome()) reject(tooFew('are left'));
       };
       this.#changed();
     });
     try {
-      await within(deadlineMs, enough, [], () => `Only ${here()} of ${count} workers ${what}`);
+      await within(deadlineMs, enough, [], () => tooFew(`${what} within ${deadlineMs / 1000} s`));
     } finally {
       this.#changed = () => {};
     }
@@ -305,12 +302,9 @@ export class WorkerGroup {
     deadlineMs: number,
     until: readonly Promise<never>[],
   ): Promise<Received> {
-    try {
-      return await within(deadlineMs, worker.next(type), [worker.lost, ...until], () => '');
-    } catch (error) {
-      if (error instanceof LockstepError) throw error;
-      throw this.#lose(worker, `it did not send '${type}' within ${deadlineMs / 1000} s`);
-    }
+    return await within(deadlineMs, worker.next(type), [worker.lost, ...until], () =>
+      this.#lose(worker, `it did not send '${type}' within ${deadlineMs / 1000} s`),
+    );
   }
 
   async #receive(): Promise<void> {
@@ -434,39 +428,4 @@ export class WorkerGroup {
     this.#changed();
     return error;
   }
-}
-
-/** `promise`, unless one of `until` rejects or the deadline passes. */
-async function within<T>(
-  deadlineMs: number,
-  promise: Promise<T>,
-  until: readonly Promise<never>[],
-  late: () => string,
-): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const what = late();
-      reject(
-        what === ''
-          ? new Error('late')
-          : new LockstepError('WORKER_LOST', `${what} within ${deadlineMs / 1000} s.`),
-      );
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([promise, deadline, ...until]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function newAlarm(): Alarm {
-  let raise: Alarm['raise'] = () => {};
-  const promise = new Promise<never>((_, reject) => {
-    raise = reject;
-  });
-  // Nobody may be waiting.
-  promise.catch(() => {});
-  return { promise, raise };
 }
