@@ -1,6 +1,7 @@
 /** A TCP relay on loopback whose link a test can slow down and cut. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export class Relay {
   /** What every piece of data waits for, in each direction. */
@@ -42,10 +43,19 @@ export class Relay {
 
   #join(from: Socket, to: Socket): void {
     this.#sockets.add(from);
+    // One after the other, whatever the delay was when each came: nothing may overtake.
+    let last = Promise.resolve();
+    let waiting = 0;
     from.on('data', (data) => {
-      if (this.delayMs === 0) to.write(data);
-      // Timers of one length fire in order, so that nothing overtakes.
-      else setTimeout(() => to.write(data), this.delayMs);
+      if (this.delayMs === 0 && waiting === 0) {
+        to.write(data);
+        return;
+      }
+      waiting += 1;
+      last = Promise.all([last, sleep(this.delayMs)]).then(() => {
+        waiting -= 1;
+        to.write(data);
+      });
     });
     from.on('error', () => {});
     from.on('close', () => {
