@@ -21,13 +21,17 @@ class Channel {
     else waiting(received);
   }
 
-  /** The next message; whoever waited before is forgotten, because what it waited in is over. */
+  /** The next message, for one who waits at a time. Whoever gives up says so, or it would swallow a message. */
   next(): Promise<Received> {
     const queued = this.#queue.shift();
     if (queued !== undefined) return Promise.resolve(queued);
     return new Promise((resolve) => {
       this.#waiting = resolve;
     });
+  }
+
+  giveUp(): void {
+    this.#waiting = undefined;
   }
 }
 
@@ -94,6 +98,11 @@ export class WorkerConnection {
 
   next(type: WorkerMessage['type']): Promise<Received> {
     return this.#channel(type).next();
+  }
+
+  /** Nobody waits for the message that `next` promised any more. */
+  giveUp(type: WorkerMessage['type']): void {
+    this.#channel(type).giveUp();
   }
 
   /** What comes of it from now on is dropped. */

@@ -302,9 +302,13 @@ export class WorkerGroup {
     deadlineMs: number,
     until: readonly Promise<never>[],
   ): Promise<Received> {
-    return await within(deadlineMs, worker.next(type), [worker.lost, ...until], () =>
-      this.#lose(worker, `it did not send '${type}' within ${deadlineMs / 1000} s`),
-    );
+    try {
+      return await within(deadlineMs, worker.next(type), [worker.lost, ...until], () =>
+        this.#lose(worker, `it did not send '${type}' within ${deadlineMs / 1000} s`),
+      );
+    } finally {
+      worker.giveUp(type);
+    }
   }
 
   async #receive(): Promise<void> {
