@@ -64,7 +64,7 @@ export class MemoryExchange implements PeerExchange {
     if (!this.canSend() && !this.#allocated.has(payload.buffer))
       throw new Error('Sent from memory of its own');
     this.network.floats += payload.length;
-    const header = { ...envelope, generation: 1, from: this.rank, length: payload.length };
+    const header = { ...envelope, generation: 1, ticket: '', from: this.rank, length: payload.length };
     const { inbox } = this.network.exchanges[to]!;
     this.network.post(this.rank, to, () => inbox.deliver({ header, payload }));
   }

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { joinVariable, newKeyPair } from '../src/shared/security/join.js';
 import type { BenchReply, BenchRequest } from '../src/worker/exchange/bench-worker.js';
 import { type Build, buildSources } from './transport-build.js';
 
@@ -34,9 +35,11 @@ async function reply(child: ChildProcess): Promise<BenchReply> {
 }
 
 /** Processes whose links are proven. */
-async function start(worldSize: number, shared: boolean): Promise<ChildProcess[]> {
+async function start(worldSize: number, shared: boolean, encrypted: boolean): Promise<ChildProcess[]> {
   const entry = path.join(build.folder, 'worker/exchange/bench-worker.js');
-  const started = Array.from({ length: worldSize }, () => fork(entry, { execArgv: [] }));
+  const protection = { encrypted, token: newKeyPair() };
+  const env = { ...process.env, [joinVariable]: JSON.stringify(protection) };
+  const started = Array.from({ length: worldSize }, () => fork(entry, { execArgv: [], env }));
   children.push(...started);
   const bound = await Promise.all(started.map(reply));
   const peers = bound.map((message, rank) => {
@@ -52,11 +55,12 @@ async function start(worldSize: number, shared: boolean): Promise<ChildProcess[]
 }
 
 describe.each([
-  { name: 'shared memory', shared: true },
-  { name: 'frames', shared: false },
-])('processes with payloads in $name', ({ shared }) => {
+  { name: 'shared memory', shared: true, encrypted: false },
+  { name: 'frames', shared: false, encrypted: false },
+  { name: 'encrypted frames', shared: false, encrypted: true },
+])('processes with payloads in $name', ({ shared, encrypted }) => {
   it('name a peer that is killed, within seconds, and leave no file', async () => {
-    const [first, second, third] = await start(3, shared);
+    const [first, second, third] = await start(3, shared, encrypted);
     expect(fs.readdirSync(folder)).toEqual([]);
     const results = [reply(first!), reply(third!)];
     for (const child of [first, third]) child!.send({ type: 'go', step: 0 } satisfies BenchRequest);
@@ -70,12 +74,12 @@ describe.each([
   });
 
   it('end by themselves and with exit code 0', async () => {
-    const started = await start(2, shared);
+    const started = await start(2, shared, encrypted);
     const done = started.map(reply);
     for (const child of started) child.send({ type: 'go', step: 0 } satisfies BenchRequest);
     for (const message of await Promise.all(done)) expect(message.type).toBe('done');
     const exits = started.map((child) => once(child, 'exit', { signal: AbortSignal.timeout(10_000) }));
-    for (const child of started) child.send({ type: 'end' } satisfies BenchRequest);
+    for (const child of started) child.disconnect();
     for (const exit of await Promise.all(exits)) expect(exit).toEqual([0, null]);
   });
 });
@@ -84,7 +88,13 @@ describe('lockstep bench allreduce', () => {
   it.each(['shm', 'tcp'] as const)('measures and checks the sums over %s', async (way) => {
     const module = await import(/* @vite-ignore */ path.join(build.folder, 'cli/bench-allreduce.js'));
     const { measureAllReduce } = module as typeof import('../src/cli/bench-allreduce.js');
-    const times = await measureAllReduce({ sizeMb: 6, workers: 2, path: way, repeats: 3 });
+    const times = await measureAllReduce({
+      sizeMb: 6,
+      workers: 2,
+      path: way,
+      repeats: 3,
+      encrypted: way === 'tcp',
+    });
     expect(times).toMatchObject({ path: way, workers: 2, megabytes: 6, buckets: 2, repeats: 3 });
     expect(times.ms.min).toBeGreaterThan(0);
     expect(times.ms.median).toBeGreaterThanOrEqual(times.ms.min);

@@ -43,11 +43,16 @@ interface Worker {
 class Crowd {
   readonly #workers: Worker[] = [];
 
-  constructor(readonly endpoint: string) {}
+  constructor(
+    readonly run: string,
+    readonly endpoint: string,
+  ) {}
 
   async add(): Promise<void> {
     const relay = await Relay.open(this.endpoint);
-    const running = commands.start(['worker', '--coordinator', relay.endpoint]);
+    const running = commands.start([
+      ...['worker', '--join', join(this.run, 'join.json'), '--coordinator', relay.endpoint],
+    ]);
     const worker = { running, relay, joined: false };
     running.child.stdout!.on('data', (data: Buffer) => {
       worker.joined ||= data.includes('generation');
@@ -130,7 +135,7 @@ it.each(Array.from({ length: rounds }, (_, round) => round))(
       ...['coordinator', config, '--workers', String(count), '--min-workers', '2'],
       ...['--bind', 'tcp://127.0.0.1:*', '--out', out, '--json'],
     ]);
-    const crowd = new Crowd(await endpointOf(out));
+    const crowd = new Crowd(out, await endpointOf(out));
     for (let i = 0; i < count; i += 1) await crowd.add();
 
     let over = false;

@@ -12,6 +12,7 @@ import { buildModel, imageShape } from '../src/shared/model/model.js';
 import { product } from '../src/shared/model/ops/dense.js';
 import { rangeOf } from '../src/shared/plan/range.js';
 import { hash32 } from '../src/shared/random/keyed.js';
+import { newKeyPair } from '../src/shared/security/join.js';
 import { machineIdentity } from '../src/shared/transport/machine.js';
 import { Mesh } from '../src/shared/transport/mesh.js';
 import { sentBytes } from '../src/worker/exchange/reducer.js';
@@ -93,7 +94,8 @@ async function distributed(
   worldSize: number,
   change: (program: StageProgram, session: Session) => StageProgram = (program) => program,
 ): Promise<readonly Gradients[]> {
-  const meshes = await Promise.all(Array.from({ length: worldSize }, () => Mesh.bind()));
+  const protection = { encrypted: false, token: newKeyPair() };
+  const meshes = await Promise.all(Array.from({ length: worldSize }, () => Mesh.bind({ protection })));
   cleanUp.push(() => Promise.all(meshes.map((mesh) => mesh.close())));
   const machine = machineIdentity();
   const peers = meshes.map(({ endpoint }, rank) => ({ rank, host: 'localhost', endpoint, machine }));
@@ -110,7 +112,7 @@ async function distributed(
     meshes.map((mesh, rank) => {
       const buckets = programs[rank]!.buckets.map(({ size }) => size);
       const stepBytes = sentBytes({ rank, worldSize, microBatches: K, buckets, gatheredFloats: K * m * 17 });
-      return mesh.connect({ generation: 1, rank, peers }, { stepBytes });
+      return mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes });
     }),
   );
   for (const mesh of meshes) mesh.begin(0);

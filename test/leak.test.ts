@@ -5,6 +5,7 @@ import { liveHostTensors } from '../src/shared/engine/host-tensor.js';
 import { Session } from '../src/shared/engine/session.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { buildModel } from '../src/shared/model/model.js';
+import { newKeyPair } from '../src/shared/security/join.js';
 import { Mesh } from '../src/shared/transport/mesh.js';
 import { fingerprint } from '../src/worker/functions/fingerprint.js';
 import { Replica } from '../src/worker/replica.js';
@@ -38,10 +39,15 @@ it('200 steps leave RSS and live tensors flat', async () => {
   );
   const session = new Session({ precision: 'float32', device: 'cpu' });
   ends.push(() => session.close());
-  const mesh = await Mesh.bind();
+  const mesh = await Mesh.bind({ protection: { encrypted: false, token: newKeyPair() } });
   ends.push(() => mesh.close());
   await mesh.connect(
-    { generation: 1, rank: 0, peers: [{ rank: 0, host: 'h', endpoint: mesh.endpoint, machine: '' }] },
+    {
+      generation: 1,
+      rank: 0,
+      ticket: '',
+      peers: [{ rank: 0, host: 'h', endpoint: mesh.endpoint, machine: '' }],
+    },
     { stepBytes: 0 },
   );
   const replica = new Replica(session, buildModel(config.model));

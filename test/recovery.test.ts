@@ -76,10 +76,10 @@ describe('a run that gains a worker', () => {
     const expected = await undisturbed(text);
     const args = ['coordinator', config, '--workers', '1', '--bind', 'tcp://127.0.0.1:*', '--out', out];
     const coordinator = commands.start([...args, '--json']);
-    const endpoint = await endpointOf(out);
-    commands.start(['worker', '--coordinator', endpoint]);
+    await endpointOf(out);
+    commands.start(['worker', '--join', join(out, 'join.json')]);
     await committed(out, 2);
-    commands.start(['worker', '--coordinator', endpoint]);
+    commands.start(['worker', '--join', join(out, 'join.json')]);
     const { code, stdout, stderr } = await coordinator.ended;
     expect(code, stderr).toBe(0);
     expect(await resultOf(out, stdout)).toEqual(expected);

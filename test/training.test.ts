@@ -175,11 +175,12 @@ describe('workers that are started by hand', () => {
         '--json',
       ],
     );
-    const endpoint = await endpointOf(out);
-    const elsewhere = start('worker', '--coordinator', endpoint);
+    await endpointOf(out);
+    const joinFile = join(out, 'join.json');
+    const elsewhere = start('worker', '--join', joinFile);
     // No sample here, and none can be unpacked below a file.
     const cache = join(configFile(softmax(1)), 'cache');
-    const remote = commands.start(['worker', '--coordinator', endpoint], { LOCKSTEP_CACHE: cache });
+    const remote = commands.start(['worker', '--join', joinFile], { LOCKSTEP_CACHE: cache });
     const { code, stdout } = await coordinator.ended;
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ weightsDigest: launched.summary.weightsDigest });

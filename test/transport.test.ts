@@ -6,6 +6,8 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Push } from 'zeromq';
 import type { Peer } from '../src/shared/protocol/messages.js';
+import { newKeyPair } from '../src/shared/security/join.js';
+import { clientOptions, type Protection } from '../src/shared/security/socket-options.js';
 import type { BulkMessage } from '../src/shared/transport/inbox.js';
 import { machineIdentity } from '../src/shared/transport/machine.js';
 import { type ConnectOptions, Mesh, type MeshOptions } from '../src/shared/transport/mesh.js';
@@ -21,6 +23,7 @@ beforeEach(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lockstep-transport-'));
   process.env.LOCKSTEP_SHM_DIR = folder;
   meshes = [];
+  protection = { encrypted: false, token };
 });
 
 afterEach(async () => {
@@ -29,8 +32,12 @@ afterEach(async () => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
-async function bind(options: MeshOptions = {}): Promise<Mesh> {
-  const mesh = await Mesh.bind(options);
+const token = newKeyPair();
+let protection: Protection;
+const ticket = 'of these members';
+
+async function bind(options: Partial<MeshOptions> = {}): Promise<Mesh> {
+  const mesh = await Mesh.bind({ protection, ...options });
   meshes.push(mesh);
   return mesh;
 }
@@ -48,7 +55,7 @@ async function connect(
   const peers = peersOf(members, machine);
   await Promise.all(
     members.map((mesh, rank) =>
-      mesh.connect({ generation, rank, peers }, { stepBytes: 1 << 20, ...options }),
+      mesh.connect({ generation, rank, ticket, peers }, { stepBytes: 1 << 20, ...options }),
     ),
   );
 }
@@ -72,19 +79,31 @@ function post(mesh: Mesh, to: number, step: number, values: Float32Array): void 
   mesh.send(to, { kind: 'contribution', step, bucket: 0, node: [0, 1], start: 0 }, memory);
 }
 
+/** One that has the token, and is no peer. */
+function stranger(mesh: Mesh): Push {
+  const socket = new Push({ ...clientOptions(protection, token.publicKey), linger: 0 });
+  socket.connect(mesh.endpoint);
+  return socket;
+}
+
 const paths = [
-  { name: 'frames', machine: () => '' },
-  { name: 'shared memory', machine: machineIdentity },
+  { name: 'frames', way: 'frames', encrypted: false, machine: () => '' },
+  { name: 'encrypted frames', way: 'frames', encrypted: true, machine: () => '' },
+  { name: 'shared memory', way: 'shared memory', encrypted: false, machine: machineIdentity },
 ] as const;
 
-describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
+describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine }) => {
+  beforeEach(() => {
+    protection = { encrypted, token };
+  });
+
   it.each([1, 2, 3])('connects %d workers, each with each, and leaves no file', async (worldSize) => {
     const members = await Promise.all(Array.from({ length: worldSize }, () => bind()));
     await connect(members, machine());
     for (const mesh of members) {
       expect(mesh.worldSize).toBe(worldSize);
       for (let rank = 0; rank < worldSize; rank += 1) {
-        expect(mesh.pathTo(rank)).toBe(rank === mesh.rank ? undefined : name);
+        expect(mesh.pathTo(rank)).toBe(rank === mesh.rank ? undefined : way);
       }
     }
     expect(fs.readdirSync(folder)).toEqual([]);
@@ -141,11 +160,11 @@ describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
     // The third worker has not been told; its link to the others still stands.
     post(members[2]!, 0, 0, Float32Array.of(7));
     // And something that a member sent before it was told.
-    const late = new Push({ linger: 0 });
-    late.connect(left[0]!.endpoint);
+    const late = stranger(left[0]!);
     const header = {
       kind: 'contribution',
       generation: 1,
+      ticket,
       step: 0,
       from: 1,
       bucket: 0,
@@ -164,14 +183,16 @@ describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
   it('connects when one is told much earlier than the other', async () => {
     const members = [await bind(), await bind()];
     const peers = peersOf(members, machine());
-    const first = members[0]!.connect({ generation: 4, rank: 0, peers }, { stepBytes: 1000 });
+    const first = members[0]!.connect({ generation: 4, rank: 0, ticket, peers }, { stepBytes: 1000 });
     // The hello of rank 0 has reached rank 1 when a message that follows it on the same way is counted.
-    const probe = new Push({ linger: 0 });
-    probe.connect(members[1]!.endpoint);
-    await probe.send([encode({ kind: 'welcome', generation: 3, from: 0, mapped: false })]);
+    const probe = stranger(members[1]!);
+    await probe.send([encode({ kind: 'welcome', generation: 3, ticket, from: 0, mapped: false })]);
     await expect.poll(() => members[1]!.dropped.generation).toBe(1);
     probe.close();
-    await Promise.all([first, members[1]!.connect({ generation: 4, rank: 1, peers }, { stepBytes: 1000 })]);
+    await Promise.all([
+      first,
+      members[1]!.connect({ generation: 4, rank: 1, ticket, peers }, { stepBytes: 1000 }),
+    ]);
   });
 
   it('names who is missing when not all connect', async () => {
@@ -179,7 +200,7 @@ describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
     const peers = peersOf(members, machine());
     const results = await Promise.allSettled(
       [0, 1].map((rank) =>
-        members[rank]!.connect({ generation: 1, rank, peers }, { stepBytes: 100, deadlineMs: 300 }),
+        members[rank]!.connect({ generation: 1, rank, ticket, peers }, { stepBytes: 100, deadlineMs: 300 }),
       ),
     );
     for (const result of results) {
@@ -228,11 +249,11 @@ describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
     const warnings: string[] = [];
     const members = [await bind(), await bind({ warn: (text) => warnings.push(text) })];
     await connect(members, machine());
-    const stranger = new Push({ linger: 0 });
-    stranger.connect(members[1]!.endpoint);
+    const forger = stranger(members[1]!);
     const header = {
       kind: 'result',
       generation: 1,
+      ticket,
       step: 0,
       from: 0,
       bucket: 0,
@@ -240,14 +261,15 @@ describe.each(paths)('a mesh with payloads in $name', ({ name, machine }) => {
       start: 0,
       length: 4,
     };
-    await stranger.send([Buffer.from('nonsense')]);
-    await stranger.send([Buffer.alloc(100_000), Buffer.alloc(10)]);
-    await stranger.send([encode(header), Buffer.alloc(12)]);
-    await stranger.send([encode({ ...header, at: 1 << 30 })]);
-    await stranger.send([encode({ ...header, from: 9 })]);
-    await expect.poll(() => members[1]!.dropped).toEqual({ generation: 1, step: 0, malformed: 4 });
-    expect(warnings[2]).toMatch(/result of rank 0 to bucket 0 of step 0 announces 16 bytes and brings 12/);
-    stranger.close();
+    await forger.send([Buffer.from('nonsense')]);
+    await forger.send([Buffer.alloc(100_000), Buffer.alloc(10)]);
+    await forger.send([encode(header), Buffer.alloc(12)]);
+    await forger.send([encode({ ...header, at: 1 << 30 })]);
+    await forger.send([encode({ ...header, from: 9 })]);
+    await forger.send([encode({ ...header, ticket: 'guessed' }), Buffer.alloc(16)]);
+    await expect.poll(() => members[1]!.dropped).toEqual({ generation: 2, step: 0, malformed: 4 });
+    expect(warnings).toEqual([expect.stringMatching(/is not msgpack. More of them are only counted/)]);
+    forger.close();
     post(members[0]!, 1, 0, Float32Array.of(3));
     expect((await next(members[1]!, 0)).payload[0]).toBe(3);
   });
@@ -348,10 +370,13 @@ describe('shared memory that is not to be had', () => {
     const warnings: string[] = [];
     const members = [await bind(), await bind({ warn: (text) => warnings.push(text) })];
     const peers = peersOf(members, 'the same');
-    const first = members[0]!.connect({ generation: 1, rank: 0, peers }, { stepBytes: 4096 });
+    const first = members[0]!.connect({ generation: 1, rank: 0, ticket, peers }, { stepBytes: 4096 });
     await expect.poll(() => fs.readdirSync(folder).length).toBe(1);
     for (const file of fs.readdirSync(folder)) fs.rmSync(path.join(folder, file));
-    await Promise.all([first, members[1]!.connect({ generation: 1, rank: 1, peers }, { stepBytes: 4096 })]);
+    await Promise.all([
+      first,
+      members[1]!.connect({ generation: 1, rank: 1, ticket, peers }, { stepBytes: 4096 }),
+    ]);
     expect(members[0]!.pathTo(1)).toBe('frames');
     expect(members[1]!.pathTo(0)).toBe('shared memory');
     expect(warnings).toEqual([

@@ -1,14 +1,14 @@
 /** `lockstep bench allreduce`: how long gradients take between the processes of one host. */
-import { type ChildProcess, fork } from 'node:child_process';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
 import type { Peer } from '../shared/protocol/messages.js';
-import { workerNodeFlags } from '../shared/transport/frame-memory.js';
+import { newKeyPair } from '../shared/security/join.js';
 import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
+import { BenchProcess } from './bench-process.js';
 
-const entry = fileURLToPath(new URL('../worker/exchange/bench-worker.js', import.meta.url));
+const script = fileURLToPath(new URL('../worker/exchange/bench-worker.js', import.meta.url));
 const bucketFloats = (4 << 20) / Float32Array.BYTES_PER_ELEMENT;
 const warmUps = 5;
 
@@ -18,10 +18,13 @@ export interface AllReduceOptions {
   readonly workers: number;
   readonly path: 'shm' | 'tcp';
   readonly repeats: number;
+  /** Whether what travels over TCP is encrypted. */
+  readonly encrypted: boolean;
 }
 
 export interface AllReduceTimes {
   readonly path: 'shm' | 'tcp';
+  readonly encrypted: boolean;
   readonly workers: number;
   readonly megabytes: number;
   readonly buckets: number;
@@ -42,16 +45,14 @@ export interface AllReduceTimes {
  * @throws LockstepError TRANSPORT when a process fails, or shared memory is asked for and not to be had
  */
 export async function measureAllReduce(options: AllReduceOptions): Promise<AllReduceTimes> {
-  const { sizeMb, workers, path, repeats } = options;
-  const children = Array.from(
+  const { sizeMb, workers, path, repeats, encrypted } = options;
+  const protection = { encrypted, token: newKeyPair() };
+  const processes = Array.from(
     { length: workers },
-    () =>
-      new Child(
-        fork(entry, { execArgv: [...workerNodeFlags], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
-      ),
+    () => new BenchProcess<BenchRequest, BenchReply>(script, protection),
   );
   try {
-    const bound = await Promise.all(children.map((child) => child.expect('bound')));
+    const bound = await Promise.all(processes.map((process) => process.reply('bound')));
     const peers: Peer[] = bound.map(({ endpoint, machine }, rank) => ({
       rank,
       endpoint,
@@ -62,9 +63,11 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
     const buckets = Array.from({ length: Math.ceil(floats / bucketFloats) }, (_, i) =>
       Math.min(bucketFloats, floats - i * bucketFloats),
     );
-    for (const [rank, child] of children.entries())
-      child.tell({ type: 'setup', setup: { rank, peers, buckets } });
-    const ready = await Promise.all(children.map((child) => child.expect('ready')));
+    const ready = await Promise.all(
+      processes.map((process, rank) =>
+        process.ask({ type: 'setup', setup: { rank, peers, buckets } }, 'ready'),
+      ),
+    );
     if (path === 'shm' && !ready.every(({ paths }) => paths.every((used) => used === 'shared memory'))) {
       throw new LockstepError('TRANSPORT', 'The processes can not share memory here.', {
         hint: 'Measure --path tcp.',
@@ -74,17 +77,16 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
     const cpu: number[] = [];
     let rss = 0;
     for (let step = 0; step < warmUps + repeats; step += 1) {
-      for (const child of children) child.tell({ type: 'go', step });
-      const done = await Promise.all(children.map((child) => child.expect('done')));
+      const done = await Promise.all(processes.map((process) => process.ask({ type: 'go', step }, 'done')));
       if (step < warmUps) continue;
       times.push(Math.max(...done.map(({ ended }) => ended)) - Math.min(...done.map(({ began }) => began)));
       cpu.push(done.reduce((sum, reply) => sum + reply.cpuMs, 0));
       rss = Math.max(rss, ...done.map((reply) => reply.rss));
     }
-    for (const child of children) child.tell({ type: 'end' });
     const median = medianOf(times);
     return {
       path,
+      encrypted,
       workers,
       megabytes: sizeMb,
       buckets: buckets.length,
@@ -94,48 +96,8 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
       cpuMs: round(medianOf(cpu)),
       rssMb: Math.round(rss / 1e6),
     };
-  } catch (error) {
-    for (const child of children) child.kill();
-    throw error;
-  }
-}
-
-/** A forked process whose replies are awaited one by one. */
-class Child {
-  #replies: BenchReply[] = [];
-  #waiting: ((reply: BenchReply) => void) | undefined;
-
-  constructor(readonly process: ChildProcess) {
-    process.on('message', (reply: BenchReply) => this.#take(reply));
-    process.on('exit', (code, signal) => {
-      this.#take({ type: 'failed', message: `a process ended early (${signal ?? `exit code ${code}`})` });
-    });
-  }
-
-  tell(request: BenchRequest): void {
-    this.process.send(request);
-  }
-
-  async expect<T extends BenchReply['type']>(type: T): Promise<Extract<BenchReply, { type: T }>> {
-    const reply =
-      this.#replies.shift() ??
-      (await new Promise<BenchReply>((resolve) => {
-        this.#waiting = resolve;
-      }));
-    if (reply.type === type) return reply as Extract<BenchReply, { type: T }>;
-    const message = reply.type === 'failed' ? reply.message : `${reply.type} came instead of ${type}`;
-    throw new LockstepError('TRANSPORT', `The all-reduce could not be measured: ${message}.`);
-  }
-
-  kill(): void {
-    this.process.kill('SIGKILL');
-  }
-
-  #take(reply: BenchReply): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting === undefined) this.#replies.push(reply);
-    else waiting(reply);
+  } finally {
+    for (const process of processes) process.end();
   }
 }
 
@@ -154,6 +116,7 @@ interface Arguments {
   readonly workers: number;
   readonly path: 'shm' | 'tcp' | 'both';
   readonly repeats: number;
+  readonly encrypt: boolean;
   readonly json: boolean;
 }
 
@@ -170,6 +133,7 @@ export const benchAllReduceCommand: CommandModule<object, Arguments> = {
         describe: 'How payloads travel',
       })
       .option('repeats', { type: 'number', default: 20, describe: 'Measured all-reduces' })
+      .option('encrypt', { type: 'boolean', default: false, describe: 'Encrypt what travels over TCP' })
       .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' })
       .example('$0 bench allreduce --path shm --repeats 50', 'Shared memory only')
       .check(({ 'size-mb': size, workers, repeats }) => {
@@ -179,10 +143,10 @@ export const benchAllReduceCommand: CommandModule<object, Arguments> = {
         if (!Number.isInteger(repeats) || repeats < 1) throw new Error('--repeats must be 1 or more');
         return true;
       }),
-  handler: async ({ 'size-mb': sizeMb, workers, path, repeats, json }) => {
+  handler: async ({ 'size-mb': sizeMb, workers, path, repeats, encrypt: encrypted, json }) => {
     const results: AllReduceTimes[] = [];
     for (const each of path === 'both' ? (['shm', 'tcp'] as const) : [path]) {
-      results.push(await measureAllReduce({ sizeMb, workers, path: each, repeats }));
+      results.push(await measureAllReduce({ sizeMb, workers, path: each, repeats, encrypted }));
     }
     if (json) {
       process.stdout.write(`${JSON.stringify({ benchmark: 'allreduce', results })}\n`);

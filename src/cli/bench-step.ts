@@ -1,13 +1,11 @@
 /** `lockstep bench step`: how long a whole training step takes, on one worker or several, with or without exchange. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { CommandModule } from 'yargs';
 import { threadEnvironment } from '../shared/engine/threads.js';
-import { LockstepError } from '../shared/errors.js';
 import type { Peer } from '../shared/protocol/messages.js';
-import { workerNodeFlags } from '../shared/transport/frame-memory.js';
+import { newKeyPair } from '../shared/security/join.js';
 import type { StepBenchReply, StepBenchRequest } from '../worker/bench-step-worker.js';
+import { BenchProcess } from './bench-process.js';
 import { print, runCommand } from './output.js';
 
 interface Arguments {
@@ -42,7 +40,8 @@ export interface StepTimesReport {
   readonly startToFirstStepMs: number;
 }
 
-const stepDeadlineMs = 120_000;
+const script = fileURLToPath(new URL('../worker/bench-step-worker.js', import.meta.url));
+type StepProcess = BenchProcess<StepBenchRequest, StepBenchReply>;
 
 export const benchStepCommand: CommandModule<object, Arguments> = {
   command: 'step',
@@ -88,7 +87,11 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
 
 /** Runs the benchmark in processes of its own, which are gone when it returns. */
 export async function measureStep(options: Omit<Arguments, 'json'>): Promise<StepTimesReport> {
-  const processes = Array.from({ length: options.workers }, () => new BenchProcess(options.threads));
+  const protection = { encrypted: false, token: newKeyPair() };
+  const processes = Array.from(
+    { length: options.workers },
+    (): StepProcess => new BenchProcess(script, protection, threadEnvironment(options.threads)),
+  );
   try {
     const bound = await Promise.all(processes.map((process) => process.reply('bound')));
     const everybody = bound.map(({ endpoint, machine }, rank): Peer => {
@@ -121,7 +124,7 @@ export async function measureStep(options: Omit<Arguments, 'json'>): Promise<Ste
 }
 
 /** Steps that these processes take together: a step is over when its slowest is. */
-async function runSteps(processes: readonly BenchProcess[], { warmup, steps }: Omit<Arguments, 'json'>) {
+async function runSteps(processes: readonly StepProcess[], { warmup, steps }: Omit<Arguments, 'json'>) {
   const times: number[] = [];
   const exposed: number[] = [];
   let firstStepAt = 0;
@@ -157,58 +160,6 @@ function configOf({ encoder, stem, batch, threads, precision }: Omit<Arguments, 
       },
     ],
   };
-}
-
-class BenchProcess {
-  readonly #child: ChildProcess;
-  readonly #replies: StepBenchReply[] = [];
-  #waiting: { resolve: (reply: StepBenchReply) => void; reject: (error: Error) => void } | undefined;
-
-  constructor(threads: number) {
-    this.#child = fork(fileURLToPath(new URL('../worker/bench-step-worker.js', import.meta.url)), {
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      env: {
-        ...process.env,
-        ...threadEnvironment(threads),
-        UV_THREADPOOL_SIZE: '16',
-      },
-      execArgv: [...workerNodeFlags],
-    });
-    this.#child.on('message', (reply: StepBenchReply) => {
-      if (this.#waiting === undefined) this.#replies.push(reply);
-      else this.#waiting.resolve(reply);
-      this.#waiting = undefined;
-    });
-    void once(this.#child, 'exit').then(([code, signal]) => {
-      this.#waiting?.reject(
-        new LockstepError('WORKER_LOST', `A benchmark process ended (${signal ?? code}).`),
-      );
-    });
-  }
-
-  ask<T extends StepBenchReply['type']>(request: StepBenchRequest, type: T) {
-    this.#child.send(request);
-    return this.reply(type);
-  }
-
-  async reply<T extends StepBenchReply['type']>(type: T): Promise<Extract<StepBenchReply, { type: T }>> {
-    let timer: NodeJS.Timeout | undefined;
-    const reply =
-      this.#replies.shift() ??
-      (await new Promise<StepBenchReply>((resolve, reject) => {
-        this.#waiting = { resolve, reject };
-        timer = setTimeout(
-          () => reject(new LockstepError('WORKER_LOST', `A benchmark process sent no '${type}' in time.`)),
-          stepDeadlineMs,
-        );
-      }).finally(() => clearTimeout(timer)));
-    if (reply.type === 'failed') throw new LockstepError('ENGINE', reply.message);
-    return reply as Extract<StepBenchReply, { type: T }>;
-  }
-
-  end(): void {
-    this.#child.kill('SIGKILL');
-  }
 }
 
 function spread(values: readonly number[]): Spread {

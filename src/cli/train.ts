@@ -38,7 +38,7 @@ export const trainCommand: CommandModule<object, RunArguments> = {
 /** Trains, and prints what came of it. */
 export function startRun(
   { config: path, workers, out, set, resume, json, 'min-workers': minWorkers }: RunArguments,
-  place: Pick<TrainOptions, 'launch' | 'bind'>,
+  place: Pick<TrainOptions, 'launch' | 'bind' | 'advertise'>,
 ): Promise<void> {
   return runCommand(json, async () => {
     const config = await loadConfig(path, { set });

@@ -4,14 +4,14 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LockstepError } from '../shared/errors.js';
+import { type Join, joinVariable } from '../shared/security/join.js';
 import { workerNodeFlags } from '../shared/transport/frame-memory.js';
 
 const entry = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
 export interface LaunchOptions {
   readonly count: number;
-  /** The coordinator's endpoint. */
-  readonly coordinator: string;
+  readonly join: Join;
   /** Where worker-N.log goes. */
   readonly logs: string;
   /** How often in all workers that end are started again, after a while that doubles each time. */
@@ -80,21 +80,19 @@ export class LocalWorkers {
   }
 
   #start(slot: number): void {
-    const { coordinator, logs, onExit } = this.options;
+    const { logs, onExit } = this.options;
     const log = openSync(join(logs, `worker-${slot}.log`), 'a');
-    const child = spawn(
-      process.execPath,
-      [...workerNodeFlags, entry, 'worker', '--coordinator', coordinator, '--slot', String(slot)],
-      {
-        stdio: ['ignore', log, log],
-        env: {
-          ...process.env,
-          CUDA_VISIBLE_DEVICES: this.gpus[slot] ?? '',
-          // Every run of the session that is in flight holds one thread of libuv's pool.
-          UV_THREADPOOL_SIZE: '16',
-        },
+    const child = spawn(process.execPath, [...workerNodeFlags, entry, 'worker', '--slot', String(slot)], {
+      stdio: ['ignore', log, log],
+      env: {
+        ...process.env,
+        CUDA_VISIBLE_DEVICES: this.gpus[slot] ?? '',
+        // Every run of the session that is in flight holds one thread of libuv's pool.
+        UV_THREADPOOL_SIZE: '16',
+        // Not on the command line, which every user of the host can read.
+        [joinVariable]: JSON.stringify(this.options.join),
       },
-    );
+    });
     closeSync(log);
     const ended = (how: string) => {
       this.#startAgain(slot);

@@ -38,6 +38,8 @@ export interface RunFolder {
   readonly report: string;
   readonly logs: string;
   readonly checkpoints: string;
+  /** What workers need to join; there while the run goes on. */
+  readonly join: string;
 }
 
 export function runFolderAt(path: string): RunFolder {
@@ -48,6 +50,7 @@ export function runFolderAt(path: string): RunFolder {
     report: join(path, 'report.html'),
     logs: join(path, 'logs'),
     checkpoints: join(path, 'checkpoints'),
+    join: join(path, 'join.json'),
   };
 }
 

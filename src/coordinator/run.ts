@@ -5,6 +5,9 @@ import { resolveDataset } from '../shared/data/resolve.js';
 import { gather } from '../shared/data/source.js';
 import { LockstepError } from '../shared/errors.js';
 import { Timeline } from '../shared/plan/timeline.js';
+import { type Join, newKeyPair, removeJoinFile, writeJoinFile } from '../shared/security/join.js';
+import type { Protection } from '../shared/security/socket-options.js';
+import { isLoopback, parseEndpoint, reachable } from '../shared/transport/address.js';
 import { LocalWorkers } from './local-workers.js';
 import { WorkerGroup } from './worker-group.js';
 
@@ -15,6 +18,10 @@ export interface GroupOptions {
   readonly launch: 'local' | 'remote';
   /** Where the control socket listens. */
   readonly bind: string;
+  /** The name or address that workers on other hosts reach this one at. By default the bound one. */
+  readonly advertise?: string | undefined;
+  /** Where what workers need to join is written; it is removed when the run ends. Without it only launched ones can. */
+  readonly joinFile?: string;
   /** Where local workers' logs go. */
   readonly logs: string;
   /** How often in all local workers that end are started again. */
@@ -47,8 +54,13 @@ export async function withWorkers<T>(
   const testImages = limited(dataset, 'test', config.data.limit.test);
   const timeline = new Timeline(config, trainImages);
   let local: LocalWorkers | undefined;
+  const { bind, joinFile } = options;
+  const protection = protectionOf(config.exchange.encryption, bind);
+  const key = newKeyPair();
   const group = await WorkerGroup.bind({
-    bind: options.bind,
+    bind,
+    protection,
+    key,
     heartbeatMs: config.deadlines.heartbeatSeconds * 1000,
     log,
     welcome: { config, dataset: { digest: dataset.digest, train: trainImages, test: testImages } },
@@ -59,12 +71,15 @@ export async function withWorkers<T>(
       return [images, labels];
     },
   });
-  log(`coordinator listens at ${group.endpoint}`);
   try {
+    const endpoint = reachable(group.endpoint, options.advertise);
+    const join: Join = { endpoint, coordinatorKey: key.publicKey, ...protection };
+    if (joinFile !== undefined) await writeJoinFile(joinFile, join);
+    log(`coordinator listens at ${endpoint}, ${protection.encrypted ? 'encrypted' : 'not encrypted'}`);
     if (launch === 'local') {
       local = LocalWorkers.launch({
         count: workers,
-        coordinator: group.endpoint,
+        join,
         logs,
         restarts: options.restarts,
         onExit: (slot, how) => group.exited(slot, `${how} (see ${logs}/worker-${slot}.log)`),
@@ -82,9 +97,16 @@ export async function withWorkers<T>(
     await group.stop(error instanceof LockstepError ? error.line : String(error));
     throw error;
   } finally {
+    if (joinFile !== undefined) removeJoinFile(joinFile);
     await local?.end(endMs);
     await group.close();
   }
+}
+
+/** A new token for this run, and whether its sockets are encrypted. */
+function protectionOf(encryption: Config['exchange']['encryption'], bind: string): Protection {
+  const exposed = !isLoopback(parseEndpoint(bind).host);
+  return { encrypted: encryption === 'always' || (encryption === 'auto' && exposed), token: newKeyPair() };
 }
 
 /** How long local workers may take to end by themselves. */

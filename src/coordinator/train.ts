@@ -19,7 +19,8 @@ import { summarizeStages } from './stage-summaries.js';
 import { type Summary, writeSummary } from './summary.js';
 import { Training } from './training.js';
 
-export interface TrainOptions extends Pick<GroupOptions, 'config' | 'workers' | 'launch' | 'bind'> {
+export interface TrainOptions
+  extends Pick<GroupOptions, 'config' | 'workers' | 'launch' | 'bind' | 'advertise'> {
   /** The run folder; refused if something is in it, unless it is resumed. Without it one under runs/. */
   readonly out: string | undefined;
   /** Go on with the run in `out` from its newest whole checkpoint, if there is one. */
@@ -84,7 +85,8 @@ async function run(
     events.push(event);
   };
   const { restarts } = config.recovery;
-  return await withWorkers({ ...options, logs: folder.logs, restarts, log }, async (ready) => {
+  const { logs, join: joinFile } = folder;
+  return await withWorkers({ ...options, logs, joinFile, restarts, log }, async (ready) => {
     const { group, timeline } = ready;
     progress.begin(config.name, timeline);
     const firstStep = checkpoint?.manifest.step ?? 0;

@@ -1,4 +1,5 @@
 /** The workers of a run: one ROUTER socket, who has come, who is in the present generation, and who is lost. */
+import { randomBytes } from 'node:crypto';
 import { Router } from 'zeromq';
 import { LockstepError } from '../shared/errors.js';
 import {
@@ -9,6 +10,9 @@ import {
   type WorkerMessageOf,
   workerMessageSchema,
 } from '../shared/protocol/messages.js';
+import { Gate } from '../shared/security/gate.js';
+import type { KeyPair } from '../shared/security/join.js';
+import type { Protection } from '../shared/security/socket-options.js';
 import { Outbox } from '../shared/transport/outbox.js';
 import { beatMs, SilenceWatch } from '../shared/transport/silence.js';
 import { decode, encode } from '../shared/transport/wire.js';
@@ -19,6 +23,10 @@ import { type Received, WorkerConnection } from './worker-connection.js';
 export interface WorkerGroupOptions {
   /** Where to listen, such as tcp://127.0.0.1:*. */
   readonly bind: string;
+  /** The token lets workers in. */
+  readonly protection: Protection;
+  /** The coordinator's, which it proves to workers where links are encrypted. */
+  readonly key: KeyPair;
   /** How long a worker may be silent. */
   readonly heartbeatMs: number;
   readonly log: (message: string) => void;
@@ -55,6 +63,7 @@ export class WorkerGroup {
 
   private constructor(
     private readonly socket: Router,
+    private readonly gate: Gate,
     private readonly options: WorkerGroupOptions,
   ) {
     this.#outbox = new Outbox(
@@ -67,7 +76,9 @@ export class WorkerGroup {
 
   /** @throws LockstepError TRANSPORT when the address can't be bound. */
   static async bind(options: WorkerGroupOptions): Promise<WorkerGroup> {
+    const gate = await Gate.open(options.protection, options.log);
     const socket = new Router({
+      ...gate.socketOptions(options.key),
       linger: 2000,
       // Without it a message to a worker that is gone vanishes silently.
       mandatory: true,
@@ -75,10 +86,12 @@ export class WorkerGroup {
       maxMessageSize: maxMessageBytes,
       sendHighWaterMark: 0,
     });
+    gate.watch(socket);
     try {
       await socket.bind(options.bind);
     } catch (cause) {
       socket.close();
+      gate.close();
       throw new LockstepError(
         'TRANSPORT',
         `The coordinator can't listen at ${options.bind}: ${(cause as Error).message}.`,
@@ -88,9 +101,10 @@ export class WorkerGroup {
         },
       );
     }
-    return new WorkerGroup(socket, options);
+    return new WorkerGroup(socket, gate, options);
   }
 
+  /** Where it listens. */
   get endpoint(): string {
     return this.socket.lastEndpoint!;
   }
@@ -179,7 +193,10 @@ export class WorkerGroup {
     for (const { loss } of workers) if (loss !== undefined) this.#broken.raise(loss);
     const generation = this.#generation;
     const peers = workers.map(({ peer }) => peer);
-    await Promise.all(workers.map((_, rank) => this.send(rank, { type: 'form', generation, rank, peers })));
+    const ticket = randomBytes(12).toString('base64url');
+    await Promise.all(
+      workers.map((_, rank) => this.send(rank, { type: 'form', generation, rank, peers, ticket })),
+    );
     await Promise.all(
       workers.map(async (worker) => {
         for (;;) {
@@ -274,6 +291,7 @@ export class WorkerGroup {
     clearInterval(this.#timer);
     if (this.#dropped > 0) this.options.log(`${this.#dropped} messages that were none of ours were dropped`);
     await this.#outbox.close(1000);
+    this.gate.close();
   }
 
   #dismiss({ identity }: WorkerConnection, error: string | null): Promise<void> {
@@ -319,7 +337,9 @@ export class WorkerGroup {
       } catch (error) {
         if (!(error instanceof LockstepError)) throw error;
         this.#dropped += 1;
-        if (this.#dropped === 1) this.options.log(`A control message was dropped: ${error.line}`);
+        if (this.#dropped === 1) {
+          this.options.log(`A control message was dropped: ${error.line} More of them are only counted.`);
+        }
       }
     }
   }
@@ -363,16 +383,16 @@ export class WorkerGroup {
       case 'broken':
         this.#reported(worker, message);
         break;
-      case 'samples':
-        void this.#outbox
-          .send([
-            identity,
-            encode({ type: 'samples', split: message.split, ids: [] } satisfies CoordinatorMessage),
-            ...this.options.samples(message),
-          ])
-          .catch(() => {});
+      case 'samples': {
+        const frames = this.options.samples(message);
+        const answer: CoordinatorMessage = { type: 'samples', split: message.split, ids: [] };
+        void this.#outbox.send([identity, encode(answer), ...frames]).catch(() => {});
         break;
+      }
       default:
+        if (!this.#members.includes(worker)) {
+          throw new LockstepError('PROTOCOL', `${worker.name}, who takes no part, sent '${message.type}'.`);
+        }
         worker.advance(message);
         worker.put({ message, frames });
     }

@@ -7,6 +7,8 @@ import { buildModel, imageShape } from '../shared/model/model.js';
 import { rangeOf } from '../shared/plan/range.js';
 import type { Peer } from '../shared/protocol/messages.js';
 import { hash32 } from '../shared/random/keyed.js';
+import { joinVariable } from '../shared/security/join.js';
+import type { Protection } from '../shared/security/socket-options.js';
 import { machineIdentity } from '../shared/transport/machine.js';
 import { Mesh } from '../shared/transport/mesh.js';
 import { sentBytes } from './exchange/reducer.js';
@@ -26,8 +28,7 @@ export interface StepBenchSetup {
 
 export type StepBenchRequest =
   | { readonly type: 'setup'; readonly setup: StepBenchSetup }
-  | { readonly type: 'go'; readonly step: number }
-  | { readonly type: 'end' };
+  | { readonly type: 'go'; readonly step: number };
 
 export type StepBenchReply =
   | { readonly type: 'bound'; readonly endpoint: string; readonly machine: string }
@@ -35,7 +36,8 @@ export type StepBenchReply =
   | { readonly type: 'done'; readonly exposedMs: number; readonly peakRssBytes: number }
   | { readonly type: 'failed'; readonly message: string };
 
-const mesh = await Mesh.bind({ warn: (message) => process.stderr.write(`${message}\n`) });
+const protection = JSON.parse(process.env[joinVariable]!) as Protection;
+const mesh = await Mesh.bind({ protection, warn: (message) => process.stderr.write(`${message}\n`) });
 let run: ((step: number) => Promise<number>) | undefined;
 
 process.on('message', (request: StepBenchRequest) => {
@@ -48,10 +50,10 @@ async function handle(request: StepBenchRequest): Promise<void> {
   if (request.type === 'setup') {
     run = await prepare(request.setup);
     reply({ type: 'ready' });
-  } else if (request.type === 'go') {
+  } else {
     const exposedMs = await run!(request.step);
     reply({ type: 'done', exposedMs, peakRssBytes: process.resourceUsage().maxRSS * 1024 });
-  } else process.exit();
+  }
 }
 
 /** The whole step as a worker runs it: forward, backward, exchange, fingerprint, update. */
@@ -72,7 +74,7 @@ async function prepare({
   const { microBatches, microBatchSize } = config.batch;
   const buckets = program.buckets.map(({ size }) => size);
   const stepBytes = sentBytes({ rank, worldSize: peers.length, microBatches, buckets });
-  await mesh.connect({ generation: 1, rank, peers }, { stepBytes });
+  await mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes });
   const batch = randomBatch(microBatchSize);
   return async (step) => {
     mesh.begin(step);

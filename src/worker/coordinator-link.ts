@@ -8,6 +8,8 @@ import {
   type Phase,
   type WorkerMessage,
 } from '../shared/protocol/messages.js';
+import type { Join } from '../shared/security/join.js';
+import { clientOptions } from '../shared/security/socket-options.js';
 import { Outbox } from '../shared/transport/outbox.js';
 import { beatMs, SilenceWatch } from '../shared/transport/silence.js';
 import { decode, encode } from '../shared/transport/wire.js';
@@ -18,9 +20,12 @@ export interface Received<M extends CoordinatorMessage = CoordinatorMessage> {
   readonly frames: readonly Uint8Array[];
 }
 
+/** So often in a row is no coincidence. */
+const hangUps = 5;
+
 export class CoordinatorLink {
-  readonly #socket = new Dealer({ linger: 1000, handshakeInterval: 10_000, sendHighWaterMark: 0 });
-  readonly #outbox = new Outbox(this.#socket, 'the coordinator');
+  readonly #socket: Dealer;
+  readonly #outbox: Outbox;
   readonly #queue: Received[] = [];
   #waiting: { resolve: (received: Received) => void; reject: (error: Error) => void } | undefined;
   readonly #samples: ((frames: readonly Uint8Array[]) => void)[] = [];
@@ -37,9 +42,25 @@ export class CoordinatorLink {
     this.#reject = reject;
   });
 
-  constructor(readonly endpoint: string) {
+  /** @param join where the coordinator is, what it must prove, and what proves that this worker belongs to the run */
+  constructor(readonly join: Join) {
     this.lost.catch(() => {});
-    this.#socket.connect(endpoint);
+    this.#socket = new Dealer({
+      ...clientOptions(join, join.coordinatorKey),
+      linger: 1000,
+      handshakeInterval: 10_000,
+      sendHighWaterMark: 0,
+    });
+    this.#outbox = new Outbox(this.#socket, 'the coordinator');
+    this.#socket.events.on('handshake:error:auth', () => this.#fail(refused(join)));
+    this.#socket.events.on('handshake:error:protocol', () => this.#fail(refused(join)));
+    // With the wrong key for it, a coordinator hangs up in the middle of the handshake; so does one that ends.
+    let hungUp = 0;
+    this.#socket.events.on('handshake:error:other', () => {
+      hungUp += 1;
+      if (hungUp === hangUps) this.#fail(refused(join));
+    });
+    this.#socket.connect(join.endpoint);
     void this.#receive();
   }
 
@@ -162,7 +183,7 @@ export class CoordinatorLink {
     this.#fail(
       new LockstepError(
         'COORDINATOR_LOST',
-        `The coordinator at ${this.endpoint} has been silent for ${(silence / 1000).toFixed(1)} s (phase: ${this.#phase}, step ${this.#step}).`,
+        `The coordinator at ${this.join.endpoint} has been silent for ${(silence / 1000).toFixed(1)} s (phase: ${this.#phase}, step ${this.#step}).`,
         { hint: 'This worker ends; start the run again.' },
       ),
     );
@@ -176,6 +197,12 @@ export class CoordinatorLink {
     this.#waiting = undefined;
     this.#reject(error);
   }
+}
+
+function refused({ endpoint }: Join): LockstepError {
+  return new LockstepError('COORDINATOR_LOST', `What listens at ${endpoint} refuses this worker.`, {
+    hint: 'Is the join file of another run, or of an earlier start of this one?',
+  });
 }
 
 function superseded(): LockstepError {

@@ -162,7 +162,7 @@ export class Trainer {
   }
 
   /** Joins a generation: links to all of its workers, and memory for what is sent to them in a step. */
-  async #join({ generation, rank, peers }: CoordinatorMessageOf<'form'>): Promise<void> {
+  async #join({ generation, rank, peers, ticket }: CoordinatorMessageOf<'form'>): Promise<void> {
     this.link.enter('connect');
     const { exchange, deadlines } = this.config;
     const shared = exchange.sharedMemory === 'auto';
@@ -171,6 +171,7 @@ export class Trainer {
       {
         generation,
         rank,
+        ticket,
         peers: peers.map((peer) => (shared ? peer : { ...peer, machine: '' })),
       },
       { stepBytes: this.#stepBytes(rank, peers.length), deadlineMs: deadlines.connectSeconds * 1000 },

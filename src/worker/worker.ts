@@ -6,14 +6,15 @@ import { readInstallation } from '../shared/engine/installation.js';
 import { threadEnvironment } from '../shared/engine/threads.js';
 import { LockstepError } from '../shared/errors.js';
 import { protocolVersion } from '../shared/protocol/messages.js';
+import type { Join } from '../shared/security/join.js';
+import { isLoopback } from '../shared/transport/address.js';
 import { machineIdentity } from '../shared/transport/machine.js';
 import { Mesh } from '../shared/transport/mesh.js';
 import { version } from '../shared/version.js';
 import { CoordinatorLink } from './coordinator-link.js';
 
 export interface WorkerOptions {
-  /** The coordinator's ZeroMQ endpoint, such as tcp://10.0.0.1:5555. */
-  readonly coordinator: string;
+  readonly join: Join;
   /** The address that peers reach this worker at; its bulk socket listens there. */
   readonly address: string;
   /** Which of the launcher's places this process fills, if it was launched. */
@@ -26,8 +27,18 @@ export interface WorkerOptions {
  * @throws LockstepError that says why it ended early; the coordinator has been told.
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const mesh = await Mesh.bind({ address: options.address, warn: options.log });
-  const link = new CoordinatorLink(options.coordinator);
+  const { join, address, log } = options;
+  if (!join.encrypted && !isLoopback(address)) {
+    throw new LockstepError(
+      'USAGE',
+      `This run is not encrypted, so nothing of it may listen at ${address}.`,
+      {
+        hint: 'Start the coordinator with --bind on a network address, or with --set exchange.encryption=always.',
+      },
+    );
+  }
+  const mesh = await Mesh.bind({ address, protection: join, warn: log });
+  const link = new CoordinatorLink(join);
   try {
     // Whatever the worker waits for, the end of the connection ends it.
     await Promise.race([work(options, mesh, link), link.lost]);

@@ -41,7 +41,7 @@ describe('a config', () => {
       precision: 'float32',
       threads: 1,
       model: { stem: 'cifar', batchNorm: { momentum: 0.9, epsilon: 1.001e-5, statistics: 'microBatch' } },
-      exchange: { bucketBytes: 4_194_304, sharedMemory: 'auto' },
+      exchange: { bucketBytes: 4_194_304, sharedMemory: 'auto', encryption: 'auto' },
       deadlines: { heartbeatSeconds: 5 },
     });
     expect(() => Object.assign(config.stages[0]!.optimizer, { weightDecay: 1 })).toThrow(TypeError);

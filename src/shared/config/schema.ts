@@ -265,6 +265,12 @@ const exchange = z.strictObject({
     .enum(['auto', 'never'])
     .default('auto')
     .describe('`auto`: workers on one host exchange through shared memory. `never`: always through sockets.'),
+  encryption: z
+    .enum(['auto', 'always', 'never'])
+    .default('auto')
+    .describe(
+      '`auto`: sockets are encrypted unless the coordinator listens on loopback. `never`: the token itself crosses the network in the clear.',
+    ),
 });
 
 const deadlines = z.strictObject({

@@ -1,11 +1,9 @@
 /** Samples for a worker whose host has no copy of the data: asked for by id, kept, so that each travels once. */
 import { LockstepError } from '../errors.js';
+import { maxSamples } from '../protocol/messages.js';
 import { type AugmentOptions, copyImage } from './augment.js';
 import { imageBytes } from './cifar.js';
 import type { Fetch, SampleSource, Split } from './source.js';
-
-/** Samples of one request: about 3 MB. */
-const chunk = 1024;
 
 interface Sample {
   readonly image: Uint8Array;
@@ -52,8 +50,8 @@ export class RemoteSource implements SampleSource {
   async #fetchMissing(split: Split, ids: Int32Array): Promise<void> {
     const held = this.#held[split];
     const missing = [...new Set(ids)].filter((id) => !held.has(id));
-    for (let at = 0; at < missing.length; at += chunk) {
-      const asked = missing.slice(at, at + chunk);
+    for (let at = 0; at < missing.length; at += maxSamples) {
+      const asked = missing.slice(at, at + maxSamples);
       const { images, labels } = await this.fetch(split, asked);
       if (images.length !== asked.length * imageBytes || labels.length !== asked.length) {
         throw new LockstepError(

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 const rank = z.int().nonnegative();
 const step = z.int().nonnegative();
@@ -74,6 +74,10 @@ export const evaluationSumsSchema = z.strictObject({
 });
 export type EvaluationSums = z.infer<typeof evaluationSumsSchema>;
 
+/** What a worker may ask for at once: the answer is 3 kB each. */
+export const maxSamples = 1024;
+const sampleIds = z.array(z.int()).max(maxSamples);
+
 /** Worker to coordinator. */
 export const workerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -125,7 +129,7 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   /** Followed by one raw frame. */
   z.strictObject({ type: z.literal('tensor'), name: z.string() }),
   z.strictObject({ type: z.literal('loaded'), fingerprint: z.string() }),
-  z.strictObject({ type: z.literal('samples'), split: z.enum(['train', 'test']), ids: z.array(z.int()) }),
+  z.strictObject({ type: z.literal('samples'), split: z.enum(['train', 'test']), ids: sampleIds }),
   z.strictObject({ type: z.literal('beat'), phase: phaseSchema, step }),
   z.strictObject({ type: z.literal('failed'), code: z.string(), message: z.string(), phase: phaseSchema }),
   z.strictObject({ type: z.literal('bye') }),
@@ -151,7 +155,14 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     dataset: z.strictObject({ digest: z.string(), train: z.int(), test: z.int() }),
   }),
   /** Who takes part from now on. Whatever the generation before was doing is void, but for a commit. */
-  z.strictObject({ type: z.literal('form'), generation, rank, peers: z.array(peerSchema) }),
+  z.strictObject({
+    type: z.literal('form'),
+    generation,
+    rank,
+    peers: z.array(peerSchema),
+    /** The generation's secret: what travels between its members has it. */
+    ticket: z.string(),
+  }),
   z.strictObject({ type: z.literal('prepare'), stage: z.int().nonnegative() }),
   z.strictObject({ type: z.literal('step'), assignment: assignmentSchema }),
   z.strictObject({

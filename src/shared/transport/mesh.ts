@@ -2,6 +2,8 @@
 import { Pull, Push } from 'zeromq';
 import { LockstepError } from '../errors.js';
 import type { Peer } from '../protocol/messages.js';
+import { Gate } from '../security/gate.js';
+import { clientOptions, type Protection } from '../security/socket-options.js';
 import { Arena } from './arena.js';
 import { FrameMemory } from './frame-memory.js';
 import { Inbox, type Listener } from './inbox.js';
@@ -24,11 +26,15 @@ import {
 export interface Membership {
   readonly generation: number;
   readonly rank: number;
+  /** Known to the members only: messages without it are dropped. */
+  readonly ticket: string;
   /** Everybody, oneself too. */
   readonly peers: readonly Peer[];
 }
 
 export interface MeshOptions {
+  /** The token lets peers in, and is what they prove to each other. */
+  readonly protection: Protection;
   /** The address to listen at. Default 127.0.0.1; 0.0.0.0 for peers on other hosts. */
   readonly address?: string;
   /** The name or address at which peers reach this worker. Default: `address`. */
@@ -49,7 +55,12 @@ export interface ConnectOptions {
 /** Messages queued in ZeroMQ for one peer; more wait in the outbox. Together with the pieces' size this bounds memory. */
 const highWaterMark = 4;
 const heartbeat = { heartbeatInterval: 1_000, heartbeatTimeout: 8_000, heartbeatTimeToLive: 10_000 };
-const handshakeInterval = 10_000;
+/** What encryption adds to a frame, and more. */
+const sealBytes = 64;
+/** Building graphs blocks the event loop, and with it the gate, for seconds. */
+const handshakeInterval = 30_000;
+/** The newest hellos of generations to come that are kept: our peers' are among them, if they are ours at all. */
+const mostEarlyHellos = 4096;
 /** How long messages may be handled before timers and other sockets get their turn. */
 const turnMs = 8;
 
@@ -86,6 +97,7 @@ export class Mesh implements PeerExchange {
 
   private constructor(
     pull: Pull,
+    private readonly gate: Gate,
     /** Where peers connect to. */
     readonly endpoint: string,
     readonly options: MeshOptions,
@@ -100,20 +112,24 @@ export class Mesh implements PeerExchange {
    *
    * @throws LockstepError TRANSPORT when the address can't be bound
    */
-  static async bind(options: MeshOptions = {}): Promise<Mesh> {
-    const { address = '127.0.0.1', advertise = address } = options;
+  static async bind(options: MeshOptions): Promise<Mesh> {
+    const { address = '127.0.0.1', advertise = address, protection, warn = () => {} } = options;
     keepFreedMemory();
+    const gate = await Gate.open(protection, warn);
     const pull = new Pull({
+      ...gate.socketOptions(protection.token),
       ...heartbeat,
       handshakeInterval,
       linger: 0,
       receiveHighWaterMark: highWaterMark,
-      maxMessageSize: frameBytes,
+      maxMessageSize: frameBytes + sealBytes,
     });
+    gate.watch(pull);
     try {
       await pull.bind(`tcp://${address}:*`);
     } catch (cause) {
       pull.close();
+      gate.close();
       throw new LockstepError(
         'TRANSPORT',
         `No socket can listen at ${address}: ${(cause as Error).message}.`,
@@ -124,7 +140,7 @@ export class Mesh implements PeerExchange {
       );
     }
     const port = /:(\d+)$/.exec(pull.lastEndpoint ?? '')?.[1];
-    return new Mesh(pull, `tcp://${advertise}:${port}`, options);
+    return new Mesh(pull, gate, `tcp://${advertise}:${port}`, options);
   }
 
   /** This worker's rank in the present membership. */
@@ -228,7 +244,7 @@ export class Mesh implements PeerExchange {
   }
 
   send(to: number, envelope: Envelope, payload: Float32Array): void {
-    const { generation, rank: from } = this.#now;
+    const { generation, ticket, rank: from } = this.#now;
     const connection = this.#connections.get(to);
     if (connection?.link === undefined) {
       this.#inbox.fail(new LockstepError('TRANSPORT', `There is no link to ${this.nameOf(to)}.`));
@@ -236,7 +252,7 @@ export class Mesh implements PeerExchange {
     }
     const inbox = this.#inbox;
     connection.link
-      .send({ ...envelope, generation, from, length: payload.length }, payload)
+      .send({ ...envelope, generation, ticket, from, length: payload.length }, payload)
       .catch((error: Error) => inbox.fail(error));
   }
 
@@ -252,6 +268,7 @@ export class Mesh implements PeerExchange {
     this.#failed?.(error);
     await this.#leave(error, drainMs);
     this.#pull.close();
+    this.gate.close();
   }
 
   get #now(): Membership {
@@ -275,7 +292,14 @@ export class Mesh implements PeerExchange {
 
   /** Opens the way to a peer and says hello. */
   #greet(peer: Peer, shares: boolean): void {
-    const socket = new Push({ ...heartbeat, handshakeInterval, linger: 0, sendHighWaterMark: highWaterMark });
+    const { protection } = this.options;
+    const socket = new Push({
+      ...clientOptions(protection, protection.token.publicKey),
+      ...heartbeat,
+      handshakeInterval,
+      linger: 0,
+      sendHighWaterMark: highWaterMark,
+    });
     const name = this.nameOf(peer.rank);
     const outbox = new Outbox(socket, name);
     const connection = { peer, socket, outbox, region: undefined, heard: false, link: undefined };
@@ -283,11 +307,12 @@ export class Mesh implements PeerExchange {
     // A link that breaks may have lost messages, so it is not mended: the next generation makes a new one.
     socket.events.on('disconnect', () => this.#broken(connection));
     socket.connect(peer.endpoint);
-    const { generation, rank: from } = this.#now;
+    const { generation, ticket, rank: from } = this.#now;
     const region = shares && this.#region !== undefined ? this.#region : null;
     const hello = {
       kind: 'hello',
       generation,
+      ticket,
       from,
       region: region === null ? null : { path: region.path, bytes: region.buffer.byteLength },
     } satisfies Hello;
@@ -297,7 +322,7 @@ export class Mesh implements PeerExchange {
   /** A peer reaches us: map its memory, and tell it. */
   #welcome(hello: Hello): void {
     const connection = this.#connections.get(hello.from);
-    if (connection === undefined || connection.heard) return;
+    if (hello.ticket !== this.#now.ticket || connection === undefined || connection.heard) return;
     if (hello.region !== null) {
       try {
         connection.region = openRegion(hello.region.path, hello.region.bytes);
@@ -307,9 +332,9 @@ export class Mesh implements PeerExchange {
       }
     }
     connection.heard = true;
-    const { generation, rank: from } = this.#now;
+    const { generation, ticket, rank: from } = this.#now;
     const mapped = connection.region !== undefined;
-    connection.outbox.send([encode({ kind: 'welcome', generation, from, mapped })]).catch(() => {});
+    connection.outbox.send([encode({ kind: 'welcome', generation, ticket, from, mapped })]).catch(() => {});
     this.#check();
   }
 
@@ -359,7 +384,9 @@ export class Mesh implements PeerExchange {
       } catch (error) {
         if (!(error instanceof LockstepError)) throw error;
         this.#dropped.malformed += 1;
-        this.#warn(`A message between workers was dropped: ${error.line}`);
+        if (this.#dropped.malformed === 1) {
+          this.#warn(`A message between workers was dropped: ${error.line} More of them are only counted.`);
+        }
       }
       // Messages that are there already come without a turn of the event loop.
       if (memory.received(frames) || performance.now() - turn > turnMs) {
@@ -375,12 +402,15 @@ export class Mesh implements PeerExchange {
     const generation = this.#membership?.generation ?? -1;
     if (message.generation !== generation) {
       // Peers may be told of a new generation before we are.
-      if (message.generation > generation && message.kind === 'hello') this.#earlyHellos.push(message);
-      else this.#dropped.generation += 1;
+      const early = message.generation > generation && message.kind === 'hello';
+      if (early) this.#earlyHellos.push(message);
+      if (early && this.#earlyHellos.length <= mostEarlyHellos) return;
+      if (early) this.#earlyHellos.shift();
+      this.#dropped.generation += 1;
       return;
     }
     const connection = this.#connections.get(message.from);
-    if (connection === undefined) {
+    if (connection === undefined || message.ticket !== this.#now.ticket) {
       this.#dropped.generation += 1;
       return;
     }

@@ -3,7 +3,7 @@ import type { Listener } from './inbox.js';
 import type { BulkHeader, BulkKind } from './wire.js';
 
 /** A header without what the mesh itself knows. */
-export type Envelope = Omit<BulkHeader, 'generation' | 'from' | 'length' | 'at'>;
+export type Envelope = Omit<BulkHeader, 'generation' | 'ticket' | 'from' | 'length' | 'at'>;
 
 export interface PeerExchange {
   readonly rank: number;

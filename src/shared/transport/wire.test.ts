@@ -5,6 +5,7 @@ import { bulkHeaderSchema, decode, encode, maxHeaderBytes, peerMessageSchema } f
 const header = {
   kind: 'contribution',
   generation: 1,
+  ticket: 'secret',
   step: 2,
   from: 0,
   bucket: 3,

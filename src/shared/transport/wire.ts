@@ -51,6 +51,9 @@ export function decode<T>(bytes: Uint8Array, schema: z.ZodType<T>, maxBytes = ma
 
 const count = z.int().nonnegative();
 
+/** The generation's secret, which its members have from the coordinator: nobody else can speak for them. */
+const ticket = z.string().max(64);
+
 export const bulkKinds = ['contribution', 'result', 'embedding'] as const;
 export type BulkKind = (typeof bulkKinds)[number];
 
@@ -58,6 +61,7 @@ export type BulkKind = (typeof bulkKinds)[number];
 export const bulkHeaderSchema = z.strictObject({
   kind: z.enum(bulkKinds),
   generation: count,
+  ticket,
   step: count,
   /** The sender's rank. */
   from: count,
@@ -78,6 +82,7 @@ export type BulkHeader = z.infer<typeof bulkHeaderSchema>;
 const helloSchema = z.strictObject({
   kind: z.literal('hello'),
   generation: count,
+  ticket,
   from: count,
   region: z.strictObject({ path: z.string().max(512), bytes: count }).nullable(),
 });
@@ -87,6 +92,7 @@ export type Hello = z.infer<typeof helloSchema>;
 const welcomeSchema = z.strictObject({
   kind: z.literal('welcome'),
   generation: count,
+  ticket,
   from: count,
   mapped: z.boolean(),
 });

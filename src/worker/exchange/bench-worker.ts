@@ -4,6 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { rangeOf } from '../../shared/plan/range.js';
 import { coveringNodes } from '../../shared/plan/tree.js';
 import type { Peer } from '../../shared/protocol/messages.js';
+import { joinVariable } from '../../shared/security/join.js';
+import type { Protection } from '../../shared/security/socket-options.js';
 import { machineIdentity } from '../../shared/transport/machine.js';
 import { Mesh } from '../../shared/transport/mesh.js';
 import { Reducer, sentBytes } from './reducer.js';
@@ -18,8 +20,7 @@ export interface BenchSetup {
 
 export type BenchRequest =
   | { readonly type: 'setup'; readonly setup: BenchSetup }
-  | { readonly type: 'go'; readonly step: number }
-  | { readonly type: 'end' };
+  | { readonly type: 'go'; readonly step: number };
 
 export type BenchReply =
   | { readonly type: 'bound'; readonly endpoint: string; readonly machine: string }
@@ -34,28 +35,25 @@ export type BenchReply =
     }
   | { readonly type: 'failed'; readonly message: string };
 
-const mesh = await Mesh.bind({ warn: (message) => process.stderr.write(`${message}\n`) });
+const protection = JSON.parse(process.env[joinVariable]!) as Protection;
+const mesh = await Mesh.bind({ protection, warn: (message) => process.stderr.write(`${message}\n`) });
 let reduce: ((step: number) => Promise<BenchReply>) | undefined;
 
 process.on('message', (request: BenchRequest) => {
   void handle(request).catch((error: Error) => reply({ type: 'failed', message: error.message }));
 });
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => void mesh.close());
 reply({ type: 'bound', endpoint: mesh.endpoint, machine: machineIdentity() });
 
 async function handle(request: BenchRequest): Promise<void> {
   if (request.type === 'setup') reply(await prepare(request.setup));
-  else if (request.type === 'go') reply(await reduce!(request.step));
-  else {
-    await mesh.close();
-    process.disconnect();
-  }
+  else reply(await reduce!(request.step));
 }
 
 async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply> {
   const worldSize = peers.length;
   const stepBytes = sentBytes({ rank, worldSize, microBatches: worldSize, buckets, outputs: true });
-  await mesh.connect({ generation: 1, rank, peers }, { stepBytes });
+  await mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes });
   const [node] = coveringNodes(...bounds(rangeOf(rank, worldSize, worldSize)), worldSize);
   const data = buckets.map((size, bucket) => new Float32Array(size).map((_, i) => value(rank, bucket, i)));
   // Sums stay where peers read them, as sums of an all-reduce in place do.
