@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-node-gpu';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { liveHostTensors } from '../src/shared/engine/host-tensor.js';
 import { Session } from '../src/shared/engine/session.js';
+import { InStream, OutStream } from '../src/shared/engine/stream.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 
 let session: Session;
@@ -66,6 +67,48 @@ describe('a traced function', () => {
     const { y } = await run;
     expect([...y!.floats]).toEqual([3, 6, 9]);
     y!.free();
+  });
+});
+
+describe('streams', () => {
+  it('carry many values of several runs, and each run gets its answers in order', async () => {
+    const out = new OutStream(session, 'all runs');
+    const runs = [0, 1, 2].map((from) => {
+      const answers = new InStream(session, `answers to ${from}`);
+      const traced = session.trace(`stream ${from}`, (t) => {
+        const x = t.input('x', 'float32', [2]);
+        t.sendTo(out, { from, what: 0 }, x);
+        t.sendTo(out, { from, what: 1 }, tf.reshape(tf.mul(x, 10), [2, 1]));
+        const [first, second] = [t.receiveFrom(answers, 1), t.receiveFrom(answers, 2)];
+        // Of two values that could be had at the same time, the first in the trace is the first in the stream.
+        return { y: tf.concat([second as never, first as never]) };
+      });
+      return { traced, answers };
+    });
+    const results = runs.map(({ traced }, i) => traced.run({ x: [i, i + 1] }));
+    const taken: string[] = [];
+    for (let n = 0; n < 6; n += 1) {
+      const { from, what, value } = await out.take();
+      taken.push(`${from} ${what}: ${value.shape} of ${value.floats}`);
+      value.free();
+    }
+    expect(taken.sort()).toEqual([
+      '0 0: 2 of 0,1',
+      '0 1: 2,1 of 0,10',
+      '1 0: 2 of 1,2',
+      '1 1: 2,1 of 10,20',
+      '2 0: 2 of 2,3',
+      '2 1: 2,1 of 20,30',
+    ]);
+    for (const [i, { answers }] of runs.entries()) {
+      await answers.put(Float32Array.of(i));
+      await answers.put(Float32Array.of(10 + i, 20 + i));
+    }
+    for (const [i, result] of results.entries()) {
+      const { y } = await result;
+      expect([...y!.floats]).toEqual([10 + i, 20 + i, i]);
+      y!.free();
+    }
   });
 });
 

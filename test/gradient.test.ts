@@ -2,7 +2,6 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseConfig } from '../src/shared/config/parse.js';
-import { Session } from '../src/shared/engine/session.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { l2normalize } from '../src/shared/loss/normalize.js';
 import { npairs } from '../src/shared/loss/npairs.js';
@@ -10,16 +9,9 @@ import { initialize } from '../src/shared/model/initialize.js';
 import { normalize } from '../src/shared/model/input.js';
 import { buildModel, imageShape } from '../src/shared/model/model.js';
 import { product } from '../src/shared/model/ops/dense.js';
-import { rangeOf } from '../src/shared/plan/range.js';
 import { hash32 } from '../src/shared/random/keyed.js';
-import { newKeyPair } from '../src/shared/security/join.js';
-import { machineIdentity } from '../src/shared/transport/machine.js';
-import { Mesh } from '../src/shared/transport/mesh.js';
-import { sentBytes } from '../src/worker/exchange/reducer.js';
-import { Replica } from '../src/worker/replica.js';
-import { StageProgram } from '../src/worker/stage-program.js';
-import { stageShape } from '../src/worker/stage-shape.js';
-import { type MicroBatch, runStep } from '../src/worker/step.js';
+import type { MicroBatch } from '../src/worker/step.js';
+import { type Gradients, relativeError, Workers } from './distributed.js';
 
 const K = 4;
 const m = 6;
@@ -52,8 +44,6 @@ const batches: readonly MicroBatch[] = Array.from({ length: K }, (_, k) => ({
   dropoutSeed: Int32Array.of(0, 0),
 }));
 
-type Gradients = ReadonlyMap<string, Float32Array>;
-
 /** tfjs's own differentiation of the loss by its definition, all micro-batches in one process, eagerly. */
 function reference(): Gradients {
   const names: string[] = [];
@@ -84,74 +74,8 @@ function reference(): Gradients {
   return new Map(names.map((name, i) => [name, gradients[i]!.dataSync() as Float32Array]));
 }
 
-const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const end of cleanUp.splice(0)) await end();
-});
-
-/** The product's own step on `worldSize` workers: real sockets, real shared memory, one session each. */
-async function distributed(
-  worldSize: number,
-  change: (program: StageProgram, session: Session) => StageProgram = (program) => program,
-): Promise<readonly Gradients[]> {
-  const protection = { encrypted: false, token: newKeyPair() };
-  const meshes = await Promise.all(Array.from({ length: worldSize }, () => Mesh.bind({ protection })));
-  cleanUp.push(() => Promise.all(meshes.map((mesh) => mesh.close())));
-  const machine = machineIdentity();
-  const peers = meshes.map(({ endpoint }, rank) => ({ rank, host: 'localhost', endpoint, machine }));
-  const programs = await Promise.all(
-    meshes.map(async () => {
-      const session = new Session({ precision: 'float32', device: 'cpu' });
-      cleanUp.push(() => session.close());
-      const replica = new Replica(session, model);
-      await replica.initialize(config.seed);
-      return change(await StageProgram.compile(replica, stageShape(config, model, 0), 4096), session);
-    }),
-  );
-  await Promise.all(
-    meshes.map((mesh, rank) => {
-      const buckets = programs[rank]!.buckets.map(({ size }) => size);
-      const stepBytes = sentBytes({ rank, worldSize, microBatches: K, buckets, gatheredFloats: K * m * 17 });
-      return mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes });
-    }),
-  );
-  for (const mesh of meshes) mesh.begin(0);
-  const outcomes = await Promise.all(
-    meshes.map((mesh, rank) =>
-      runStep(programs[rank]!, mesh, {
-        step: 0,
-        range: rangeOf(rank, worldSize, K),
-        batch: (k) => batches[k]!,
-        deadlineMs: 20_000,
-        phase: () => {},
-      }),
-    ),
-  );
-  const results = programs.map((program, rank) => {
-    const found = new Map<string, Float32Array>();
-    for (const { index, entries } of program.buckets) {
-      const flat = outcomes[rank]!.reduced[index]!.floats;
-      for (const { name, offset, size } of entries) found.set(name, flat.slice(offset, offset + size));
-    }
-    for (const tensor of outcomes[rank]!.reduced) tensor.free();
-    return found;
-  });
-  return results;
-}
-
-/** ‖found − expected‖ / ‖expected‖ over all parameters together. */
-function relativeError(found: Gradients, expected: Gradients, scale = 1): number {
-  let difference = 0;
-  let size = 0;
-  for (const [name, values] of expected) {
-    const other = found.get(name)!;
-    for (const [i, value] of values.entries()) {
-      difference += (other[i]! * scale - value) ** 2;
-      size += value ** 2;
-    }
-  }
-  return Math.sqrt(difference / size);
-}
+const workers = new Workers(config, batches);
+afterEach(() => workers.end());
 
 describe('contrastive gradients over the global batch', () => {
   const expected = reference();
@@ -159,29 +83,29 @@ describe('contrastive gradients over the global batch', () => {
   it.each([1, 2, 4])(
     '%i workers agree with a single process to 1e-5, and with each other bit for bit',
     async (n) => {
-      const found = await distributed(n);
-      for (const gradients of found) expect(relativeError(gradients, expected)).toBeLessThan(1e-5);
+      const found = await workers.gradients(n);
+      for (const { gradients } of found) expect(relativeError(gradients, expected)).toBeLessThan(1e-5);
       const [first, ...others] = found;
       for (const other of others) expect(other).toEqual(first);
     },
   );
 
   it('1, 2, 3 and 4 workers have the same bits', async () => {
-    const [one] = await distributed(1);
+    const [one] = await workers.gradients(1);
     for (const n of [2, 3, 4]) {
-      const [other] = await distributed(n);
+      const [other] = await workers.gradients(n);
       expect(other).toEqual(one);
     }
   });
 
   it('a mutant that averages instead of summing is caught', async () => {
-    const [found] = await distributed(2);
-    expect(relativeError(found!, expected, 1 / 2)).toBeGreaterThan(0.1);
+    const [found] = await workers.gradients(2);
+    expect(relativeError(found!.gradients, expected, 1 / 2)).toBeGreaterThan(0.1);
   });
 
   it('a mutant that detaches the gathered columns is caught', async () => {
-    const [found] = await distributed(4, (program, session) => {
-      const objective = session.trace('mutant', (t) => {
+    const [found] = await workers.gradients(4, ({ program, replica }) => {
+      const objective = replica.session.trace('mutant', (t) => {
         const V = t.input('rows', 'float32', [K * m, 16]) as Tensor2D;
         const labels = t.input('labels', 'int32', [K * m]) as Tensor1D;
         const same = tf.cast(tf.equal(tf.expandDims(labels, 1), tf.expandDims(labels, 0)), 'float32');
@@ -194,11 +118,11 @@ describe('contrastive gradients over the global batch', () => {
         // Without Gᵀ·V: what the other rows' losses would gain.
         return { loss: tf.scalar(0), excess: tf.scalar(0), upstream: product(G, V) };
       });
-      return Object.assign(program, { contrastive: { ...program.contrastive!, objective } });
+      Object.assign(program, { objective });
     });
-    const error = relativeError(found!, expected);
+    const error = relativeError(found!.gradients, expected);
     expect(error).toBeGreaterThan(0.1);
     // Almost the right direction at half the size: why loss curves do not show it.
-    expect(relativeError(found!, expected, 2)).toBeLessThan(error);
+    expect(relativeError(found!.gradients, expected, 2)).toBeLessThan(error);
   });
 });

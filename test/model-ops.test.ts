@@ -1,13 +1,18 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { describe, expect, it } from 'vitest';
 import { tf } from '../src/shared/engine/tensorflow.js';
-import { batchNormalization, frozenBatchNormalization } from '../src/shared/model/ops/batch-normalization.js';
+import {
+  batchNormalization,
+  frozenBatchNormalization,
+  globalBatchNormalization,
+} from '../src/shared/model/ops/batch-normalization.js';
 import { convolution } from '../src/shared/model/ops/convolution.js';
 import { dense } from '../src/shared/model/ops/dense.js';
 import { dropout } from '../src/shared/model/ops/dropout.js';
 import { globalAverage, maxPool } from '../src/shared/model/ops/pooling.js';
 import { withGradient } from '../src/shared/model/ops/raw.js';
 import { addRelu, relu } from '../src/shared/model/ops/relu.js';
+import { combineMoments, combineSums } from '../src/worker/exchange/moments.js';
 import { dot, draws, expectClose, expectOperation, finiteDifferences } from './numeric.js';
 
 type Shape4 = readonly [number, number, number, number];
@@ -113,11 +118,11 @@ describe('BatchNorm', () => {
   const perChannel = 3 * 2 * 4;
   const epsilon = 1e-2;
 
-  function moments(x: Float64Array): { mean: number[]; variance: number[] } {
+  function moments(x: Float64Array, count = perChannel): { mean: number[]; variance: number[] } {
     const of = (c: number) => x.filter((_, i) => i % channels === c);
-    const mean = [0, 1].map((c) => of(c).reduce((sum, value) => sum + value, 0) / perChannel);
+    const mean = [0, 1].map((c) => of(c).reduce((sum, value) => sum + value, 0) / count);
     const variance = [0, 1].map(
-      (c) => of(c).reduce((sum, value) => sum + (value - mean[c]!) ** 2, 0) / perChannel,
+      (c) => of(c).reduce((sum, value) => sum + (value - mean[c]!) ** 2, 0) / count,
     );
     return { mean, variance };
   }
@@ -179,6 +184,83 @@ describe('BatchNorm', () => {
     const gradient = tf.grad(loss)(x);
     expect(observed[0]!.dataSync()).toHaveLength(channels);
     expectClose(gradient, tf.grad(loss)(x).dataSync(), 0);
+  });
+
+  it('over the global batch normalises by its statistics, and differentiates through them into every micro-batch', () => {
+    const parts = 3;
+    const size = perChannel * channels;
+    // Each part has a level and a spread of its own.
+    const x = draws(parts * size, 'global').map((value, i) => {
+      const part = Math.floor(i / size);
+      return Math.fround(value * (1 + part) + 3 * part);
+    });
+    const gamma = draws(channels, 'gamma');
+    const beta = draws(channels, 'beta');
+    const r = draws(parts * size, 'direction');
+    const of = (values: Float64Array, part: number) => values.slice(part * size, (part + 1) * size);
+    const reference = (x: Float64Array, gamma: Float64Array, beta: Float64Array) => {
+      const { mean, variance } = moments(x, parts * perChannel);
+      return normalized(x, gamma, beta, mean, variance);
+    };
+
+    // Eagerly no part can wait for another, so all are computed again until they know of each other: what the parts
+    // told in one round is answered in the next.
+    const told = {
+      moments: new Float32Array(parts * 2 * channels),
+      sums: new Float32Array(parts * 2 * channels),
+    };
+    const round = () => {
+      const answers = { moments: combineMoments(told.moments, parts), sums: combineSums(told.sums, parts) };
+      return Array.from({ length: parts }, (_, part) => {
+        const ask = (kind: 'moments' | 'sums') => (local: Tensor1D) => {
+          told[kind].set(local.dataSync(), part * 2 * channels);
+          return tf.tensor1d(answers[kind]);
+        };
+        const global = { microBatches: parts, moments: ask('moments'), sums: ask('sums') };
+        const values: Record<string, Tensor> = {};
+        const gradients = tf.grads((...given: Tensor[]) => {
+          const [x, gamma, beta] = given as [Tensor4D, Tensor1D, Tensor1D];
+          const found = globalBatchNormalization(x, gamma, beta, epsilon, global);
+          for (const [name, value] of Object.entries(found)) values[name] = tf.keep(value);
+          return tf.sum(tf.mul(found.y, tf.tensor(Float32Array.from(of(r, part)), [...shape])));
+        })([
+          tf.tensor(Float32Array.from(of(x, part)), [...shape]),
+          tf.tensor1d(Float32Array.from(gamma)),
+          tf.tensor1d(Float32Array.from(beta)),
+        ]);
+        return { values, gradients };
+      });
+    };
+    round();
+    round();
+    const found = round();
+
+    const expected = reference(x, gamma, beta);
+    const { mean, variance } = moments(x, parts * perChannel);
+    const count = parts * perChannel;
+    const dx = finiteDifferences((x) => dot(r, reference(x, gamma, beta)), x);
+    for (const [part, { values, gradients }] of found.entries()) {
+      expectClose(values.y!, of(expected, part), 1e-5);
+      expectClose(values.mean!, mean, 1e-5);
+      expectClose(
+        values.variance!,
+        variance.map((value) => (value * count) / (count - 1)),
+        1e-5,
+      );
+      expectClose(gradients[0]!, of(dx, part), 1e-4);
+    }
+    // Those of gamma and beta are shares: their sum is the whole.
+    const total = (i: number) => found.map(({ gradients }) => gradients[i]!).reduce((a, b) => tf.add(a, b));
+    expectClose(
+      total(1),
+      finiteDifferences((gamma) => dot(r, reference(x, gamma, beta)), gamma),
+      1e-4,
+    );
+    expectClose(
+      total(2),
+      finiteDifferences((beta) => dot(r, reference(x, gamma, beta)), beta),
+      1e-4,
+    );
   });
 
   it('in inference normalises by given statistics, which are constants to the gradient', () => {

@@ -277,7 +277,7 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
   it('reduces and gathers over many steps', async () => {
     const buckets = [10, 50_000, 300_000];
     const members = [await bind(), await bind(), await bind()];
-    const plan = { worldSize: 3, microBatches: 3, buckets, gatheredFloats: 8, outputs: true };
+    const plan = { worldSize: 3, microBatches: 3, buckets, gathered: [8], outputs: true };
     await connect(members, machine(), { stepBytes: sentBytes({ ...plan, rank: 0 }) * 1.2 });
     for (let step = 0; step < 4; step += 1) {
       const all = members.map(async (mesh, rank) => {

@@ -19,6 +19,15 @@ describe('lockstep verify', () => {
     expect(runs[0].steps).toBe(15);
   });
 
+  it('finds them with BatchNorm over the global batch too', async () => {
+    const { code, stdout, stderr } = await verify(
+      ...['--workers', '1,2', '--steps', '2', '--json'],
+      ...['--set', 'model.batchNorm.statistics=globalBatch'],
+    );
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ equal: true, difference: null });
+  });
+
   it('names the rank and the step of a replica that strays by one bit', async () => {
     const { code, stdout } = await verify('--workers', '1,3', '--inject', 'encoder.conv1.kernel');
     expect(code).toBe(0);

@@ -7,14 +7,21 @@ import { traceFingerprint } from './functions/fingerprint.js';
 import { traceEmbed, traceForwardBackward } from './functions/forward-backward.js';
 import { traceObjective } from './functions/objective.js';
 import type { Replica } from './replica.js';
+import { Slots } from './slots.js';
 import { type StageShape, stageBuckets } from './stage-shape.js';
 
+/** How a worker's micro-batches are computed. */
+export type Passes =
+  /** `embed` is for n-pairs with more than one micro-batch a worker. */
+  | { readonly kind: 'in turn'; readonly forwardBackward: TracedFunction; readonly embed?: TracedFunction }
+  | { readonly kind: 'together'; readonly slots: Slots };
+
 export class StageProgram {
-  readonly forwardBackward: TracedFunction;
+  readonly passes: Passes;
   readonly apply: TracedFunction;
   readonly fingerprint: TracedFunction;
   /** n-pairs only. */
-  readonly contrastive: { readonly embed: TracedFunction; readonly objective: TracedFunction } | undefined;
+  readonly objective: TracedFunction | undefined;
 
   private constructor(
     readonly shape: StageShape,
@@ -22,24 +29,29 @@ export class StageProgram {
     replica: Replica,
   ) {
     const { index, config, input, microBatches } = shape;
-    this.forwardBackward = traceForwardBackward(replica, shape, buckets);
+    this.passes = passesOf(replica, shape, buckets);
     this.apply = traceApply(replica, shape, buckets);
     const changed = [
       ...shape.trained.map(({ name }) => replica.parameter(name)),
       ...shape.observedStatistics.map(({ name }) => replica.statistic(name)),
     ];
     this.fingerprint = traceFingerprint(replica.session, `stage ${index}: fingerprint`, changed);
-    this.contrastive =
+    this.objective =
       config.objective === 'npairs'
-        ? {
-            embed: traceEmbed(replica, shape),
-            objective: traceObjective(replica.session, `stage ${index}: objective`, {
-              globalBatch: microBatches * input.count,
-              width: replica.model.embeddingWidth,
-              temperature: config.temperature,
-            }),
-          }
+        ? traceObjective(replica.session, `stage ${index}: objective`, {
+            globalBatch: microBatches * input.count,
+            width: replica.model.embeddingWidth,
+            temperature: config.temperature,
+          })
         : undefined;
+  }
+
+  /**
+   * Makes ready for steps with so many micro-batches.
+   * @throws LockstepError CONFIG when they can't be computed together but must be
+   */
+  reserve(microBatches: number): void {
+    if (this.passes.kind === 'together') this.passes.slots.reserve(microBatches);
   }
 
   /** Starts the stage's optimiser at zero and traces its functions. */
@@ -47,4 +59,18 @@ export class StageProgram {
     await replica.resetSlots(slotNames(shape.config.optimizer), shape.trained);
     return new StageProgram(shape, stageBuckets(shape, bucketBytes), replica);
   }
+}
+
+function passesOf(replica: Replica, shape: StageShape, buckets: readonly Bucket[]): Passes {
+  if (shape.synchronized) return { kind: 'together', slots: new Slots(replica, shape, buckets) };
+  return {
+    kind: 'in turn',
+    forwardBackward: traceForwardBackward(
+      `stage ${shape.index}: forward and backward`,
+      replica,
+      shape,
+      buckets,
+    ),
+    ...(shape.config.objective === 'npairs' ? { embed: traceEmbed(replica, shape) } : {}),
+  };
 }

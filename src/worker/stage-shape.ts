@@ -12,6 +12,8 @@ export interface StageShape {
   /** One micro-batch. */
   readonly input: InputShape;
   readonly freezesEncoder: boolean;
+  /** BatchNorm takes its statistics over the global batch: all micro-batches of a worker are in flight together. */
+  readonly synchronized: boolean;
   readonly dropsOut: boolean;
   readonly trained: readonly ParameterSpec[];
   /** BatchNorm statistics that the stage moves. */
@@ -29,6 +31,7 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
     microBatches: config.batch.microBatches,
     input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
     freezesEncoder,
+    synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
     trained: model.parameters.filter(
       ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
@@ -59,4 +62,12 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
     ...bucket,
     index: position,
   }));
+}
+
+/** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */
+export function gatheredSizes({ config, input, synchronized, observedStatistics }: StageShape, model: Model) {
+  const contrastive = config.objective === 'npairs' ? [input.count * model.embeddingWidth, input.count] : [];
+  // A layer has two statistics [C], and exchanges [2·C] twice: forward and backward.
+  const batchNorm = synchronized ? observedStatistics.map(({ shape }) => 2 * elementCount(shape)) : [];
+  return [...contrastive, ...batchNorm];
 }

@@ -6,6 +6,7 @@ import { Session } from '../shared/engine/session.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { type ErrorCode, LockstepError } from '../shared/errors.js';
 import { buildModel } from '../shared/model/model.js';
+import { rangeOf } from '../shared/plan/range.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import { Timeline } from '../shared/plan/timeline.js';
 import type {
@@ -24,7 +25,7 @@ import { fetchFrom } from './remote-samples.js';
 import { Replica } from './replica.js';
 import { receiveTensors, Snapshot } from './snapshot.js';
 import { StageProgram } from './stage-program.js';
-import { type StageShape, stageBuckets, stageShape } from './stage-shape.js';
+import { gatheredSizes, type StageShape, stageBuckets, stageShape } from './stage-shape.js';
 import { runStep } from './step.js';
 import { applyStep } from './update.js';
 
@@ -181,13 +182,12 @@ export class Trainer {
 
   /** The most that this worker sends in a step of any stage. */
   #stepBytes(rank: number, worldSize: number): number {
-    const { microBatches, microBatchSize } = this.config.batch;
-    const gatheredFloats = microBatches * microBatchSize * (this.replica.model.embeddingWidth + 1);
+    const { microBatches } = this.config.batch;
     const sizes = this.config.stages.map((_, index) => {
-      const buckets = stageBuckets(this.#shape(index), this.config.exchange.bucketBytes).map(
-        ({ size }) => size,
-      );
-      return sentBytes({ rank, worldSize, microBatches, buckets, gatheredFloats });
+      const shape = this.#shape(index);
+      const buckets = stageBuckets(shape, this.config.exchange.bucketBytes).map(({ size }) => size);
+      const gathered = gatheredSizes(shape, this.replica.model);
+      return sentBytes({ rank, worldSize, microBatches, buckets, gathered });
     });
     return Math.max(...sizes);
   }
@@ -199,6 +199,8 @@ export class Trainer {
       this.#shape(stage),
       this.config.exchange.bucketBytes,
     );
+    const { lo, hi } = rangeOf(this.mesh.rank, this.mesh.worldSize, this.config.batch.microBatches);
+    this.#program.reserve(hi - lo);
     await this.link.send({ type: 'prepared', stage, fingerprint: await fingerprint(this.wholeFingerprint) });
   }
 

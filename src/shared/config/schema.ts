@@ -91,10 +91,10 @@ const model = z.strictObject({
         .default(1.001e-5)
         .describe('Added to the variance (the default is that of Keras ResNets).'),
       statistics: z
-        .enum(['microBatch'])
+        .enum(['microBatch', 'globalBatch'])
         .default('microBatch')
         .describe(
-          'What mean and variance are taken over in training: each micro-batch by itself (ghost BatchNorm), whatever the number of workers.',
+          'What mean and variance are taken over in training. `microBatch`: each micro-batch by itself (ghost BatchNorm). `globalBatch`: all of a step together (synchronised BatchNorm), so that K micro-batches are one big batch. Neither depends on the number of workers.',
         ),
     })
     .prefault({})

@@ -8,6 +8,7 @@ import { TensorFlowError } from './c-api.js';
 import { type DType, describe, hostType, tfType } from './dtype.js';
 import type { Attribute, Attributes, Graph, GraphOutput, Operation, OperationOptions } from './graph.js';
 import { HostTensor } from './host-tensor.js';
+import type { InStream, OutStream } from './stream.js';
 import { tf } from './tensorflow.js';
 import type { Variable } from './variable.js';
 
@@ -73,6 +74,7 @@ export class Trace {
   readonly #effects: Operation[] = [];
   readonly #outputs = new Map<number, GraphOutput>();
   readonly #born = new WeakSet<object>();
+  readonly #received = new Map<InStream, Operation>();
   #after: readonly Operation[] = [];
   #kernel = 'no tfjs call';
 
@@ -169,21 +171,54 @@ export class Trace {
     this.#effects.push(enqueue);
   }
 
+  /** The same through a stream, which carries many values of many runs; the marks say which this one is. */
+  sendTo(stream: OutStream, marks: { readonly from: number; readonly what: number }, tensor: Tensor): void {
+    const host = HostTensor.from('int32', [2], [marks.from, marks.what]);
+    try {
+      const enqueue = this.#add(
+        'QueueEnqueueV2',
+        [stream.queue, this.graph.constant(host), this.#output(tensor)],
+        { Tcomponents: { kind: 'types', value: [tfType.int32, tfType.float32] } },
+        { device: '/device:CPU:0' },
+      );
+      this.#effects.push(enqueue);
+    } finally {
+      host.free();
+    }
+  }
+
   /** A value that the host puts in while the run goes on; whatever depends on it waits. */
   receive(port: string, dtype: 'float32' | 'int32', shape: readonly number[]): Tensor {
-    const queue = this.#declarePort(port, 'in', dtype, shape);
-    const dequeued = this.#add(
+    return this.#wrap(this.#dequeue(this.#declarePort(port, 'in', dtype, shape), dtype, shape).shaped);
+  }
+
+  /** The stream's next float32 [size]: a run takes them in the order in which its trace asked for them. */
+  receiveFrom(stream: InStream, size: number): Tensor {
+    const before = this.#received.get(stream);
+    const after = before === undefined ? [] : [before];
+    const { dequeue, shaped } = this.#dequeue(stream.queue, 'float32', [size], after);
+    this.#received.set(stream, dequeue);
+    return this.#wrap(shaped);
+  }
+
+  #dequeue(
+    queue: GraphOutput,
+    dtype: 'float32' | 'int32',
+    shape: readonly number[],
+    after: readonly Operation[] = [],
+  ) {
+    const dequeue = this.#add(
       'QueueDequeueV2',
       [queue],
       { component_types: { kind: 'types', value: [tfType[dtype]] } },
-      { device: '/device:CPU:0' },
-    ).outputs[0]!;
+      { device: '/device:CPU:0', after: [...this.#after, ...after] },
+    );
     // A queue does not tell its elements' shape to shape inference; whatever follows needs it.
-    const shaped = this.#add('EnsureShape', [dequeued], {
+    const shaped = this.#add('EnsureShape', [dequeue.outputs[0]!], {
       T: { kind: 'type', value: tfType[dtype] },
       shape: { kind: 'shape', value: shape },
     });
-    return this.#wrap(shaped.outputs[0]!);
+    return { dequeue, shaped: shaped.outputs[0]! };
   }
 
   /** Whatever `build` records runs after all effects recorded so far. */

@@ -1,7 +1,11 @@
 /** The layers that networks are put together from: each declares its tensors, and finds them in a scope by name. */
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { Group, ParameterSpec, Scope, StatisticSpec } from './model.js';
-import { batchNormalization, frozenBatchNormalization } from './ops/batch-normalization.js';
+import {
+  batchNormalization,
+  frozenBatchNormalization,
+  globalBatchNormalization,
+} from './ops/batch-normalization.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
 
@@ -73,7 +77,10 @@ export function batchNormLayer(name: string, channels: number, epsilon: number):
         const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
         return frozenBatchNormalization(x, ...affine, ...running, epsilon);
       }
-      const normalized = batchNormalization(x, ...affine, epsilon);
+      const normalized =
+        scope.global === undefined
+          ? batchNormalization(x, ...affine, epsilon)
+          : globalBatchNormalization(x, ...affine, epsilon, scope.global(name));
       scope.observe(mean, normalized.mean);
       scope.observe(variance, normalized.variance);
       return normalized.y;

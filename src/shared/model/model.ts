@@ -4,6 +4,7 @@ import type { ModelConfig } from '../config/schema.js';
 import { LockstepError } from '../errors.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
+import type { GlobalBatch } from './ops/batch-normalization.js';
 import { type Encoder, resnet } from './resnet.js';
 import { tiny } from './tiny.js';
 
@@ -38,6 +39,8 @@ export interface StatisticSpec {
 export interface Scope {
   /** BatchNorm by the statistics of the batch, which it then observes. */
   readonly training: boolean;
+  /** In training, where BatchNorm's statistics are those of the global batch; without it, each micro-batch's own. */
+  readonly global?: ((layer: string) => GlobalBatch) | undefined;
   /** int32 [2], another one for every step and micro-batch; models that drop out need it in training. */
   readonly dropoutSeed?: Tensor;
   parameter(name: string): Tensor;

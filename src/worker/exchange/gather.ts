@@ -52,7 +52,8 @@ export class Gather {
     if (this.#error !== undefined) return;
     const { step } = this.#options;
     const { rank, worldSize } = this.#exchange;
-    const memory = this.#exchange.allocate(rows.length);
+    // Alone there is nobody to send to, and no memory for it.
+    const memory = worldSize > 1 ? this.#exchange.allocate(rows.length) : new Float32Array(rows.length);
     memory.set(rows);
     this.#put(name, k, memory);
     for (let hop = 1; hop < worldSize; hop += 1) {

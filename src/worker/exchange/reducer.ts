@@ -345,17 +345,18 @@ export function sentBytes(plan: {
   readonly worldSize: number;
   readonly microBatches: number;
   readonly buckets: readonly number[];
-  /** Floats that all of this rank's micro-batches give to be gathered. */
-  readonly gatheredFloats?: number;
+  /** Floats of each thing that one micro-batch gives to be gathered. */
+  readonly gathered?: readonly number[];
   /** Whether `output` is memory from `exchange.allocate`. */
   readonly outputs?: boolean;
 }): number {
-  const { rank, worldSize, microBatches, buckets, gatheredFloats = 0, outputs = false } = plan;
+  const { rank, worldSize, microBatches, buckets, gathered = [], outputs = false } = plan;
   if (worldSize === 1 && !outputs) return 0;
   const { lo, hi } = rangeOf(rank, worldSize, microBatches);
   const nodes = coveringNodes(lo, hi, microBatches).length;
   const padding = 64;
-  let bytes = gatheredFloats * 4 + padding * 2 * (hi - lo);
+  let bytes = 0;
+  for (const size of gathered) bytes += (hi - lo) * (size * 4 + padding);
   for (const size of buckets) {
     if (outputs) bytes += size * 4 + padding;
     for (let to = 0; to < worldSize; to += 1) {

@@ -2,12 +2,13 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
-import type { TracedFunction } from '../../shared/engine/traced-function.js';
+import type { Feeds, TracedFunction } from '../../shared/engine/traced-function.js';
 import { l2normalize } from '../../shared/loss/normalize.js';
 import { softmaxCrossEntropy } from '../../shared/loss/softmax.js';
 import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
+import type { MicroBatch } from '../step.js';
 import { images, inferenceScope, ReplicaScope } from './scope.js';
 
 export const bucketPort = (index: number): string => `bucket-${index}`;
@@ -15,17 +16,45 @@ export const embeddingPort = 'embedding';
 export const upstreamPort = 'upstream';
 
 /**
- * Inputs: `images` uint8 [m,32,32,3], `labels` int32 [m], and `dropoutSeed` int32 [2] where the stage drops out.
- * Ports out: every bucket, flat float32. n-pairs sends its L2-normalised rows at `embedding` and waits at `upstream` for
- * the gradient of the global loss with respect to them: the exact scheme, see docs/design.md.
+ * What a micro-batch exchanges with all others of its step: its embeddings for the gradient of the global loss with
+ * respect to them, or what BatchNorm knows of it for what is true of the global batch.
+ */
+export type ExchangeKind = 'embeddings' | 'moments' | 'sums';
+
+/** How a micro-batch's run talks with the host while it runs. */
+export interface Host {
+  /** A bucket of gradients or statistics leaves, flat float32. */
+  send(bucket: number, values: Tensor): void;
+  /** A float32 value leaves; the run waits for the answer, which has the same shape. */
+  exchange(kind: ExchangeKind, name: string, value: Tensor): Tensor;
+}
+
+/** A port for each bucket, and two for n-pairs' embeddings. */
+function ports(t: Trace): Host {
+  return {
+    send: (bucket, values) => t.send(bucketPort(bucket), values),
+    exchange: (_kind, _name, rows) => {
+      t.send(embeddingPort, rows);
+      return t.receive(upstreamPort, 'float32', rows.shape);
+    },
+  };
+}
+
+/**
+ * Inputs: `images` uint8 [m,32,32,3], `labels` int32 [m], and `dropoutSeed` int32 [2] where the stage drops out: see
+ * `feedsOf`. Every bucket is sent to the host. n-pairs exchanges its L2-normalised rows for the gradient of the global
+ * loss with respect to them: the exact scheme, see docs/design.md.
  */
 export function traceForwardBackward(
+  name: string,
   replica: Replica,
   stage: StageShape,
   buckets: readonly Bucket[],
+  hostOf: (t: Trace) => Host = ports,
 ): TracedFunction {
-  return replica.session.trace(`stage ${stage.index}: forward and backward`, (t) => {
-    const scope = new ReplicaScope(t, replica, stage);
+  return replica.session.trace(name, (t) => {
+    const host = hostOf(t);
+    const scope = new ReplicaScope(t, replica, stage, host);
     const weights = stage.trained.map(({ name }) => t.read(replica.parameter(name)));
     // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
     const pixels = images(t, stage.input);
@@ -36,7 +65,7 @@ export function traceForwardBackward(
       scope.bind(stage.trained, values);
       const features = frozen ?? replica.model.encode(scope, pixels);
       return stage.config.objective === 'npairs'
-        ? contrastive(t, replica, scope, features)
+        ? contrastive(host, replica, scope, features)
         : classification(t, replica, scope, stage, features);
     };
     const { grads } = tf.valueAndGrads(surrogate as (...x: Tensor[]) => Tensor<never>)(weights);
@@ -46,7 +75,7 @@ export function traceForwardBackward(
         const tensor = gradients.get(name) ?? scope.observed(name);
         return tf.reshape(tensor, [-1]) as Tensor1D;
       });
-      t.send(bucketPort(bucket.index), parts.length === 1 ? parts[0]! : tf.concat(parts));
+      host.send(bucket.index, parts.length === 1 ? parts[0]! : tf.concat(parts));
     }
     scope.release();
     return {};
@@ -71,10 +100,21 @@ function classification(
 }
 
 /** Σ V · dV with dV fixed: its gradient with respect to the weights is that of the global loss. */
-function contrastive(t: Trace, replica: Replica, scope: ReplicaScope, features: Tensor2D): Tensor {
+function contrastive(host: Host, replica: Replica, scope: ReplicaScope, features: Tensor2D): Tensor {
   const rows = l2normalize(replica.model.project(scope, features));
-  t.send(embeddingPort, rows);
-  return tf.sum(tf.mul(rows, t.receive(upstreamPort, 'float32', rows.shape)));
+  return tf.sum(tf.mul(rows, host.exchange('embeddings', 'embeddings', rows)));
+}
+
+/** The inputs of a run on this micro-batch. */
+export function feedsOf(
+  { config, dropsOut }: StageShape,
+  { images, labels, dropoutSeed }: MicroBatch,
+): Feeds {
+  return {
+    images,
+    ...(config.objective === 'softmax' ? { labels } : {}),
+    ...(dropsOut ? { dropoutSeed } : {}),
+  };
 }
 
 /**

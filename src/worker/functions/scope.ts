@@ -1,5 +1,5 @@
 /** What a model sees of the replica while it is traced: parameters, statistics, and whether it is being trained. */
-import type { Tensor, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { Config } from '../../shared/config/schema.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
@@ -8,18 +8,23 @@ import { normalize } from '../../shared/model/input.js';
 import { imageShape, type ParameterSpec, type Scope } from '../../shared/model/model.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
+import type { Host } from './forward-backward.js';
 
 export class ReplicaScope implements Scope {
   readonly training: boolean = true;
+  readonly global: Scope['global'];
   readonly dropoutSeed?: Tensor;
   readonly #bound = new Map<string, Tensor>();
   readonly #observed = new Map<string, Tensor>();
 
+  /** @param host needed where BatchNorm's statistics are those of the global batch */
   constructor(
     private readonly t: Trace,
     private readonly replica: Replica,
     stage: StageShape,
+    host?: Host,
   ) {
+    this.global = stage.synchronized && host ? globalBatch(host, stage.microBatches) : undefined;
     if (stage.dropsOut) this.dropoutSeed = t.input('dropoutSeed', 'int32', [2]);
   }
 
@@ -51,6 +56,15 @@ export class ReplicaScope implements Scope {
   release(): void {
     for (const tensor of this.#observed.values()) tensor.dispose();
   }
+}
+
+/** BatchNorm's view of the global batch, through the host. */
+function globalBatch(host: Host, microBatches: number): NonNullable<Scope['global']> {
+  return (layer) => ({
+    microBatches,
+    moments: (local) => host.exchange('moments', `${layer} moments`, local) as Tensor1D,
+    sums: (local) => host.exchange('sums', `${layer} sums`, local) as Tensor1D,
+  });
 }
 
 /** The replica in inference mode: BatchNorm by running statistics, no dropout, nothing observed. */

@@ -1,0 +1,91 @@
+/** Queues for runs that exchange many values with the host: a port for each would cost a signature and a waiting thread each. */
+import { tfType } from './dtype.js';
+import type { GraphOutput } from './graph.js';
+import { HostTensor } from './host-tensor.js';
+import type { PreparedRun, Session } from './session.js';
+
+const onHost = { device: '/device:CPU:0' };
+
+/** A value that a run sent, with the marks that its trace gave it. */
+export interface Sent {
+  /** Which run it comes from. */
+  readonly from: number;
+  /** What it is. */
+  readonly what: number;
+  /** Float32 of any shape; whoever takes it frees it. */
+  readonly value: HostTensor;
+}
+
+/** Values that any number of runs send, in the order in which they are ready: one who takes serves them all. */
+export class OutStream {
+  /** Of int32 [2], the marks, and float32 of any shape. */
+  readonly queue: GraphOutput;
+  readonly #take: PreparedRun;
+
+  constructor(session: Session, name: string) {
+    const types = [tfType.int32, tfType.float32];
+    this.queue = declareQueue(session, name, types);
+    const { outputs } = session.graph.add(
+      'QueueDequeueV2',
+      [this.queue],
+      { component_types: { kind: 'types', value: types } },
+      onHost,
+    );
+    this.#take = session.prepare({ inputs: [], outputs, targets: [], beside: true });
+  }
+
+  /** Waits for the next value. */
+  async take(): Promise<Sent> {
+    const [marks, value] = await this.#take([]);
+    const [from, what] = marks!.data as Int32Array;
+    marks!.free();
+    return { from: from!, what: what!, value: value! };
+  }
+}
+
+/** Values that the host gives to one traced function, which receives them in the order of its trace. */
+export class InStream {
+  /** Of float32, of any shape. */
+  readonly queue: GraphOutput;
+  readonly #put: PreparedRun;
+
+  constructor(session: Session, name: string) {
+    const types = [tfType.float32];
+    this.queue = declareQueue(session, name, types);
+    const value = session.graph.add('Placeholder', [], {
+      dtype: { kind: 'type', value: tfType.float32 },
+      shape: { kind: 'shape', value: [-1] },
+    }).outputs[0]!;
+    const enqueue = session.graph.add(
+      'QueueEnqueueV2',
+      [this.queue, value],
+      { Tcomponents: { kind: 'types', value: types } },
+      onHost,
+    );
+    this.#put = session.prepare({ inputs: [value], outputs: [], targets: [enqueue], beside: true });
+  }
+
+  /** Gives the next value, flat. It is copied; nobody needs to wait for it yet. */
+  async put(values: Float32Array): Promise<void> {
+    const feed = HostTensor.from('float32', [values.length], values);
+    try {
+      await this.#put([feed]);
+    } finally {
+      feed.free();
+    }
+  }
+}
+
+/** A queue without a limit, on the CPU: what is put in never waits. */
+function declareQueue(session: Session, name: string, types: readonly number[]): GraphOutput {
+  return session.graph.add(
+    'FIFOQueueV2',
+    [],
+    {
+      component_types: { kind: 'types', value: types },
+      capacity: { kind: 'int', value: -1 },
+      shared_name: { kind: 'string', value: name },
+    },
+    onHost,
+  ).outputs[0]!;
+}

@@ -1,0 +1,108 @@
+/** Forward-backward functions for micro-batches that are in flight together, one a slot: BatchNorm of one needs all others. */
+import process from 'node:process';
+import type { HostTensor } from '../shared/engine/host-tensor.js';
+import { InStream, OutStream } from '../shared/engine/stream.js';
+import { tf } from '../shared/engine/tensorflow.js';
+import type { Feeds, TracedFunction } from '../shared/engine/traced-function.js';
+import { LockstepError } from '../shared/errors.js';
+import type { Bucket } from '../shared/plan/buckets.js';
+import { type ExchangeKind, type Host, traceForwardBackward } from './functions/forward-backward.js';
+import type { Replica } from './replica.js';
+import type { StageShape } from './stage-shape.js';
+
+/** A value that is exchanged; the answer has the same size. */
+export interface Exchange {
+  readonly kind: ExchangeKind;
+  readonly name: string;
+  /** In floats. */
+  readonly size: number;
+}
+
+/** What a run sends. */
+export type Message = { readonly kind: 'bucket'; readonly bucket: number } | Exchange;
+
+interface Slot {
+  readonly traced: TracedFunction;
+  readonly answers: InStream;
+}
+
+/**
+ * Each run in flight holds a thread of libuv's pool until it ends. These are left for what else must go on meanwhile: the
+ * stream out, answers, a fingerprint, a snapshot.
+ */
+const otherThreads = 4;
+
+export class Slots {
+  readonly #out: OutStream;
+  readonly #slots: Slot[] = [];
+  #messages: readonly Message[] = [];
+
+  constructor(
+    private readonly replica: Replica,
+    private readonly shape: StageShape,
+    private readonly buckets: readonly Bucket[],
+  ) {
+    this.#out = new OutStream(replica.session, `stage ${shape.index}: out`);
+  }
+
+  /**
+   * Makes that many slots, if they are not there yet. Each has a function of its own: one for all micro-batches would be
+   * optimised as a whole, and its bits could depend on their number.
+   * @throws LockstepError CONFIG when so many runs can't be in flight
+   */
+  reserve(count: number): void {
+    const most = Number(process.env.UV_THREADPOOL_SIZE ?? 4) - otherThreads;
+    if (count > most) {
+      throw new LockstepError(
+        'CONFIG',
+        `With model.batchNorm.statistics globalBatch a worker computes all of its micro-batches at once, at most ${most}; ${count} were dealt.`,
+        {
+          hint: 'Start more workers, or make micro-batches larger and fewer: but for rounding that is the same.',
+        },
+      );
+    }
+    while (this.#slots.length < count) this.#slots.push(this.#trace(this.#slots.length));
+  }
+
+  /** What every run sends, each once. */
+  get messages(): readonly Message[] {
+    return this.#messages;
+  }
+
+  run(slot: number, feeds: Feeds): Promise<unknown> {
+    return this.#slots[slot]!.traced.run(feeds);
+  }
+
+  /** Waits for the next value that any slot sends; whoever takes it frees it. */
+  async take(): Promise<{ readonly slot: number; readonly message: Message; readonly value: HostTensor }> {
+    const { from, what, value } = await this.#out.take();
+    return { slot: from, message: this.#messages[what]!, value };
+  }
+
+  /** Answers the slot's next exchange, in the order of `messages`. */
+  async answer(slot: number, values: Float32Array): Promise<void> {
+    await this.#slots[slot]!.answers.put(values);
+  }
+
+  #trace(from: number): Slot {
+    const name = `stage ${this.shape.index}: forward and backward, slot ${from}`;
+    const answers = new InStream(this.replica.session, name);
+    const messages: Message[] = [];
+    const traced = traceForwardBackward(name, this.replica, this.shape, this.buckets, (t): Host => {
+      const send = (message: Message, value: Parameters<Host['send']>[1]): void => {
+        t.sendTo(this.#out, { from, what: messages.length }, value);
+        messages.push(message);
+      };
+      return {
+        send: (bucket, values) => send({ kind: 'bucket', bucket }, values),
+        exchange: (kind, name, value) => {
+          send({ kind, name, size: value.size }, value);
+          return tf.reshape(t.receiveFrom(answers, value.size), value.shape);
+        },
+      };
+    });
+    // The same trace for every slot, so the same messages in the same order.
+    this.#messages = messages;
+    return { traced, answers };
+  }
+}
