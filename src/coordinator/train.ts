@@ -17,6 +17,7 @@ import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
 import { summarizeStages } from './stage-summaries.js';
 import { type Summary, writeSummary } from './summary.js';
+import { RunEvents } from './tensorboard/run-events.js';
 import { Training } from './training.js';
 
 export interface TrainOptions extends Pick<GroupOptions, 'config' | 'workers' | 'launch' | 'bind'> {
@@ -47,14 +48,24 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     return { state: 'finished', run: folder.path, summary };
   }
   const logger = openLog(folder.path, 'coordinator');
+  const log = (message: string) => logger.info(message);
   const metrics = new MetricsWriter(folder.metrics);
+  const board = await RunEvents.begin(folder.path, beginning.events, (message) => {
+    log(message);
+    progress.note(message);
+  });
+  const write = (event: MetricsEvent) => {
+    metrics.append(event);
+    board.append(event);
+  };
   try {
-    return await run(options, beginning, metrics, (message) => logger.info(message));
+    return await run(options, beginning, write, log);
   } catch (error) {
     logger.error(error instanceof LockstepError ? error.line : String(error));
     throw error;
   } finally {
     progress.end();
+    board.close();
     metrics.close();
     logger.close();
     await checkpoint?.close();
@@ -73,14 +84,14 @@ function startOf({ config, workers, launch }: TrainOptions) {
 async function run(
   options: TrainOptions,
   { folder, checkpoint, events: earlier }: RunBeginning,
-  metrics: MetricsWriter,
+  write: (event: MetricsEvent) => void,
   log: (message: string) => void,
 ): Promise<Outcome> {
   const began = performance.now();
   const { config, progress, stop } = options;
   const events: MetricsEvent[] = [...earlier];
   const record = (event: MetricsEvent) => {
-    metrics.append(event);
+    write(event);
     events.push(event);
   };
   const { restarts } = config.recovery;
