@@ -10,6 +10,7 @@ import { version } from '../shared/version.js';
 import { openLog } from './log.js';
 import { type EvalEvent, type MetricsEvent, MetricsWriter, type StepEvent } from './metrics.js';
 import type { Progress } from './progress.js';
+import { describeGeneration } from './progress-text.js';
 import { Recovery } from './recovery.js';
 import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
@@ -114,11 +115,11 @@ async function run(
       quiet: async () => {
         await saver.settle();
       },
-      formed: ({ generation, workers, reason, seconds }) => {
-        const line = `generation ${generation}, ${workers} workers: ${reason}`;
+      formed: (formed) => {
+        const line = describeGeneration(formed);
         log(line);
         progress.note(line);
-        record({ type: 'generation', ...place(events), generation, workers, reason, seconds });
+        record({ type: 'generation', ...place(events), ...formed });
       },
     });
     const done = await new Training({

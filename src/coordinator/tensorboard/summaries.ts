@@ -1,6 +1,7 @@
 /** What TensorBoard shows of a run: its record and its events as scalars and texts. */
 import { stringify } from 'yaml';
-import type { GenerationEvent, MetricsEvent, StepEvent } from '../metrics.js';
+import type { MetricsEvent, StepEvent } from '../metrics.js';
+import { describeGeneration } from '../progress-text.js';
 import type { RunRecord } from '../run-folder.js';
 import { scalar, text } from './event.js';
 
@@ -26,7 +27,7 @@ export function describeEvent(event: MetricsEvent): Buffer[] {
     case 'eval':
       return [scalar('eval/loss', event.loss), scalar('eval/accuracy', event.accuracy)];
     case 'generation':
-      return [text('run/generation', sentence(event))];
+      return [text('run/generation', describeGeneration(event))];
   }
 }
 
@@ -46,10 +47,6 @@ function scalarsOf(event: StepEvent): [string, number][] {
     ['step_ms/exposed_comm', ms.exposedComm],
     ['step_ms/commit', ms.commit],
   ];
-}
-
-function sentence({ generation, workers, reason, seconds }: GenerationEvent): string {
-  return `generation ${generation}, ${workers} workers after ${seconds.toFixed(2)} s: ${reason}`;
 }
 
 /** As a block of code, which Markdown leaves as it is. */
