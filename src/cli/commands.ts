@@ -8,11 +8,13 @@ import { evalCommand } from './eval.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
+import { watchCommand } from './watch.js';
 import { workerCommand } from './worker.js';
 
 export const commands = [
   demoCommand,
   trainCommand,
+  watchCommand,
   evalCommand,
   tensorboardCommand,
   verifyCommand,
