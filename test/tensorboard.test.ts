@@ -1,8 +1,8 @@
 /**
- * A run's event files, read by TensorBoard's own reader. pip installs it into .cache/test-python (90 MB, once a clone;
+ * A run's event files, and the projector's, read by TensorBoard's own reader. pip installs it into .cache/test-python (90 MB, once a clone;
  * about 5 s); where it can't, these tests are skipped.
  */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Commands, committed, eventsOf } from './lockstep-command.js';
@@ -26,6 +26,14 @@ print(json.dumps({
   'texts': {t: [[e.step, e.tensor_proto.string_val[0].decode()] for e in read.Tensors(t)] for t in tags['tensors']},
   'histograms': {t: [[e.step, sum(e.histogram_value.bucket)] for e in read.Histograms(t)] for t in tags['histograms']},
 }))`;
+
+/** A projector's configuration, as TensorBoard reads it. */
+const projectorScript = `
+import sys
+from google.protobuf import text_format
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+[e] = text_format.Parse(open(sys.argv[1]).read(), ProjectorConfig()).embeddings
+print(e.tensor_name, e.tensor_path, e.metadata_path, e.sprite.image_path, list(e.sprite.single_image_dim))`;
 
 interface Shown {
   readonly scalars: Record<string, [step: number, wallTime: number, value: number][]>;
@@ -129,5 +137,32 @@ describe.skipIf(python === undefined)('TensorBoard', () => {
     const kept = readdirSync(join(run, 'checkpoints')).map(Number);
     expect(histograms['encoder/conv1.kernel']).toEqual(kept.map((step) => [step, 3 * 3 * 3 * 16]));
     expect(Object.keys(histograms)).toContain('classifier/1.bias');
+  });
+
+  it("is given the encoder's features of the test images, the same on any number of workers", async () => {
+    await resumedRun();
+    const written = [];
+    for (const workers of ['1', '2']) {
+      const to = join(commands.folder, `embeddings-${workers}`);
+      const { code, stderr } = await commands.start(['eval', run, '--workers', workers, '--embeddings', to])
+        .ended;
+      expect(code, stderr).toBe(0);
+      written.push(readFileSync(join(to, 'tensors.tsv'), 'utf8'));
+      expect(python!(projectorScript, join(to, 'projector_config.pbtxt')).trim()).toBe(
+        'features tensors.tsv metadata.tsv sprite.png [32, 32]',
+      );
+      const classes = readFileSync(join(to, 'metadata.tsv'), 'utf8').trim().split('\n');
+      expect(classes).toHaveLength(1 + 100);
+      expect(classes[1]).toBe('airplane\t0');
+    }
+    expect(written[1]).toBe(written[0]);
+    const points = written[0]!.trim().split('\n');
+    expect(new Set(points).size).toBe(100);
+    // The tiny encoder makes 32 features, each the mean of what ReLU gave.
+    for (const point of points) {
+      const values = point.split('\t').map(Number);
+      expect(values).toHaveLength(32);
+      expect(values.every((value) => value >= 0)).toBe(true);
+    }
   });
 });

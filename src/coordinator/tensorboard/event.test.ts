@@ -1,14 +1,14 @@
 /** The bytes are those that TensorBoard's own writer (PyPI tensorboard 2.21, Python protobuf) gives for the same events. */
 import { describe, expect, it } from 'vitest';
-import { crc32c, maskedCrc32c } from './crc32c.js';
+import { crc32, crc32c, maskedCrc32c } from './crc.js';
 import { fileVersion, histogram, scalar, sessionStart, summary, text } from './event.js';
 import { record } from './record.js';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const moment = { wallTime: 1.5, step: 300 };
 
-describe('CRC-32C', () => {
-  it('has the values of RFC 3720, and the check value', () => {
+describe('checksums', () => {
+  it('CRC-32C has the values of RFC 3720, and the check value', () => {
     expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
     expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
     expect(crc32c(new Uint8Array(32).fill(0xff))).toBe(0x62a8ab43);
@@ -16,8 +16,13 @@ describe('CRC-32C', () => {
     expect(crc32c(new Uint8Array(0))).toBe(0);
   });
 
-  it('is masked in files', () => {
+  it('CRC-32C is masked in files', () => {
     expect(maskedCrc32c(Buffer.from('123456789'))).toBe(0xc78ab0e5);
+  });
+
+  it('CRC-32 has the check value, and that of an empty PNG end', () => {
+    expect(crc32(Buffer.from('123456789'))).toBe(0xcbf43926);
+    expect(crc32(Buffer.from('IEND'))).toBe(0xae426082);
   });
 });
 

@@ -1,5 +1,5 @@
 /** TFRecord framing: length, its checksum, payload, its checksum. */
-import { maskedCrc32c } from './crc32c.js';
+import { maskedCrc32c } from './crc.js';
 
 export function record(payload: Uint8Array): Buffer {
   const head = Buffer.alloc(12);
