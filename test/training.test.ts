@@ -93,6 +93,7 @@ describe('a run folder', () => {
       'metrics.jsonl',
       'run.json',
       'summary.json',
+      'tensorboard',
     ]);
     expect(readdirSync(join(out, 'logs')).sort()).toEqual([
       'coordinator.log',

@@ -5,14 +5,18 @@ import { coordinatorCommand } from './coordinator.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
+import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
+import { watchCommand } from './watch.js';
 import { workerCommand } from './worker.js';
 
 export const commands = [
   demoCommand,
   trainCommand,
+  watchCommand,
   evalCommand,
+  tensorboardCommand,
   verifyCommand,
   coordinatorCommand,
   workerCommand,

@@ -10,6 +10,7 @@ import { wholeWorkers } from './train.js';
 interface EvalArguments {
   readonly checkpoint: string;
   readonly workers: number;
+  readonly embeddings: string | undefined;
   readonly json: boolean;
 }
 
@@ -24,19 +25,30 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
         describe: 'A checkpoint folder, or a run folder',
       })
       .option('workers', { type: 'number', default: 1, describe: 'Worker processes that share the images' })
+      .option('embeddings', {
+        type: 'string',
+        describe: "Also write the encoder's features of the test images here, for TensorBoard's projector",
+      })
       .option('json', { type: 'boolean', default: false, describe: 'Print the result as JSON on stdout' })
-      .example('$0 eval runs/demo-traditional --workers 2', ''),
-  handler: ({ checkpoint, workers, json }) =>
+      .example('$0 eval runs/demo-traditional --workers 2', '')
+      .example(
+        '$0 eval runs/one --embeddings runs/one/tensorboard',
+        'then: tensorboard --logdir runs/one/tensorboard',
+      ),
+  handler: ({ checkpoint, workers, embeddings, json }) =>
     runCommand(json, async () => {
       const logs = mkdtempSync(join(tmpdir(), 'lockstep-eval-'));
       try {
-        const result = await evaluateCheckpoint(checkpoint, wholeWorkers(workers), logs);
-        if (json) print(result);
+        const result = await evaluateCheckpoint(checkpoint, wholeWorkers(workers), logs, embeddings);
+        if (json) print(embeddings === undefined ? result : { ...result, embeddings });
         else {
           const { images, loss, accuracy, folder } = result;
           process.stdout.write(
             `${folder}: accuracy ${(100 * accuracy).toFixed(2)} %, loss ${loss.toFixed(4)} on ${images} test images\n`,
           );
+          if (embeddings !== undefined) {
+            process.stdout.write(`See the features with: tensorboard --logdir ${embeddings}\n`);
+          }
         }
       } finally {
         rmSync(logs, { recursive: true, force: true });

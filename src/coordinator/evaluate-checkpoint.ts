@@ -1,10 +1,13 @@
 /** Evaluates a checkpoint with local workers. */
 import { openCheckpointOrRun } from '../shared/checkpoint/checkpoint.js';
 import { parseConfig } from '../shared/config/parse.js';
+import { imageSide } from '../shared/data/cifar.js';
 import { LockstepError } from '../shared/errors.js';
 import { type EvaluationResult, evaluate } from './evaluation.js';
+import { collectFeatures } from './features.js';
 import { withWorkers } from './run.js';
 import { loadTensors } from './saving.js';
+import { writeProjector } from './tensorboard/projector.js';
 
 export interface CheckpointEvaluation extends EvaluationResult {
   readonly folder: string;
@@ -12,11 +15,15 @@ export interface CheckpointEvaluation extends EvaluationResult {
   readonly images: number;
 }
 
-/** @throws LockstepError CHECKPOINT when it is damaged, or has no classifier. */
+/**
+ * @param embeddings a folder that gets the encoder's features of the test images, for TensorBoard's projector
+ * @throws LockstepError CHECKPOINT when it is damaged, or has no classifier.
+ */
 export async function evaluateCheckpoint(
   path: string,
   workers: number,
   logs: string,
+  embeddings: string | undefined,
 ): Promise<CheckpointEvaluation> {
   const checkpoint = await openCheckpointOrRun(path);
   try {
@@ -29,14 +36,26 @@ export async function evaluateCheckpoint(
     }
     return await withWorkers(
       { config, workers, launch: 'local', bind: 'tcp://127.0.0.1:*', logs, restarts: 0, log: () => {} },
-      async ({ group, testImages }) => {
+      async ({ group, testImages, dataset }) => {
         await loadTensors(group, checkpoint, ['weights'], config.deadlines.checkpointSeconds * 1000);
-        const result = await evaluate(group, {
-          stage: 0,
+        const plan = {
           images: testImages,
           batchSize: config.evaluate.batchSize,
           deadlineMs: config.deadlines.evaluateSeconds * 1000,
-        });
+        };
+        const result = await evaluate(group, { stage: 0, ...plan });
+        if (embeddings !== undefined) {
+          const points = await collectFeatures(group, plan);
+          const { labels, images } = dataset.split('test');
+          const { classes } = dataset.manifest;
+          await writeProjector(embeddings, {
+            points,
+            width: points.length / testImages,
+            labels: Array.from(labels.subarray(0, testImages), (label) => classes[label]!),
+            images,
+            side: imageSide,
+          });
+        }
         return { ...result, folder, step: manifest.step, images: testImages };
       },
     );

@@ -1,9 +1,10 @@
 /** metrics.jsonl: one event a line, written as it happens and read back by reports, plots and TensorBoard export. */
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { isSystemError, writeAtomically } from '../shared/checkpoint/durable.js';
+import { writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
+import { AppendFile } from './append-file.js';
 
 const count = z.int().nonnegative();
 
@@ -68,45 +69,25 @@ export const metricsEventSchema = z.discriminatedUnion('type', [
 ]);
 export type StepEvent = z.infer<typeof stepEventSchema>;
 export type EvalEvent = z.infer<typeof evalEventSchema>;
+export type GenerationEvent = z.infer<typeof generationEventSchema>;
 export type MetricsEvent = z.infer<typeof metricsEventSchema>;
 
-/**
- * Appends events to a file. Each is in the kernel's hands when `append` returns, so a process that dies loses none; while
- * the disk is full they wait, and go with a later one.
- */
+/** Appends events to a file, as they happen. */
 export class MetricsWriter {
-  private readonly descriptor: number;
-  /** What the disk had no room for. */
-  #waiting = Buffer.alloc(0);
+  readonly #file: AppendFile;
 
-  constructor(readonly path: string) {
-    this.descriptor = orThrow(path, () => openSync(path, 'a'));
+  /** @throws LockstepError RUN_FOLDER */
+  constructor(path: string) {
+    this.#file = new AppendFile(path);
   }
 
   append(event: MetricsEvent): void {
-    this.#waiting = Buffer.concat([this.#waiting, Buffer.from(`${JSON.stringify(event)}\n`)]);
-    orThrow(this.path, () => {
-      try {
-        this.#write();
-      } catch (error) {
-        if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error;
-      }
-    });
+    this.#file.append(Buffer.from(`${JSON.stringify(event)}\n`));
   }
 
-  /** @throws LockstepError RUN_FOLDER when events still wait for room */
+  /** @throws LockstepError RUN_FOLDER when the disk has no room for all events */
   close(): void {
-    try {
-      orThrow(this.path, () => this.#write());
-    } finally {
-      closeSync(this.descriptor);
-    }
-  }
-
-  #write(): void {
-    while (this.#waiting.length > 0) {
-      this.#waiting = this.#waiting.subarray(writeSync(this.descriptor, this.#waiting));
-    }
+    this.#file.close();
   }
 }
 
@@ -115,14 +96,15 @@ export async function readMetrics(path: string): Promise<MetricsEvent[]> {
   const lines = (await readText(path)).split('\n');
   // What follows the last line break never was a whole event.
   lines.pop();
-  return lines.map((line, index) => {
-    const parsed = metricsEventSchema.safeParse(parseJson(line));
-    if (!parsed.success) {
-      const why = z.prettifyError(parsed.error).replace(/\s+/g, ' ');
-      throw new LockstepError('RUN_FOLDER', `${path}, line ${index + 1} is no event: ${why}.`);
-    }
-    return parsed.data;
-  });
+  return lines.map((line, index) => parseEvent(line, path, index + 1));
+}
+
+/** One line as an event. @throws LockstepError RUN_FOLDER that names the line's number, counted from 1 */
+export function parseEvent(line: string, path: string, number: number): MetricsEvent {
+  const parsed = metricsEventSchema.safeParse(parseJson(line));
+  if (parsed.success) return parsed.data;
+  const why = z.prettifyError(parsed.error).replace(/\s+/g, ' ');
+  throw new LockstepError('RUN_FOLDER', `${path}, line ${number} is no event: ${why}.`);
 }
 
 /** Drops what was recorded after `step`, before a run goes on from its checkpoint at that step. */
@@ -145,18 +127,5 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
-  }
-}
-
-function orThrow<T>(path: string, write: () => T): T {
-  try {
-    return write();
-  } catch (cause) {
-    const full = isSystemError(cause, 'ENOSPC', 'EDQUOT');
-    throw new LockstepError(
-      'RUN_FOLDER',
-      full ? `No space left for ${path}.` : `${path} can't be written: ${(cause as Error).message}.`,
-      full ? { cause, hint: 'Free some space and start again with --resume.' } : { cause },
-    );
   }
 }

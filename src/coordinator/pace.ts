@@ -16,3 +16,8 @@ export class Pace {
     return this.msPerStep === undefined ? undefined : (steps * this.msPerStep) / 1000;
   }
 }
+
+/** How often a plain line says how far a run is: every five seconds at first, every minute in one of hours, whose log is to stay readable. */
+export function plainLineMs(elapsedMs: number): number {
+  return Math.min(60_000, Math.max(5000, elapsedMs / 20));
+}

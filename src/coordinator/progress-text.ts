@@ -1,4 +1,5 @@
-/** Numbers as people read them, and lines that fit a terminal. */
+/** Numbers as people read them, events in words, and lines that fit a terminal. */
+import type { EvalEvent, GenerationEvent, StepEvent } from './metrics.js';
 
 /** Four significant figures, with an exponent only for the very small: 2.303, 0.01234, 1234, 1.2e-7. */
 export function figures(value: number): string {
@@ -33,4 +34,48 @@ export function fitting(parts: readonly string[], width: number): string {
     line = longer;
   }
   return line === '' ? (parts[0] ?? '').slice(0, Math.max(0, width)) : line;
+}
+
+/** Where a step stands in its stage; what is unknown is undefined. */
+export interface StepPlace {
+  readonly epochs: number;
+  /** From 1. */
+  readonly stepInEpoch: number;
+  readonly stepsPerEpoch: number | undefined;
+  /** Until the end of the run. */
+  readonly secondsLeft: number | undefined;
+}
+
+/** The most telling first: a narrow terminal shows as many as fit. */
+export function describeStep(
+  { stage, epoch, loss, accuracy, imagesPerSec }: StepEvent,
+  { epochs, stepInEpoch, stepsPerEpoch, secondsLeft }: StepPlace,
+): string[] {
+  return [
+    `${stage} ${epoch}/${epochs}`,
+    `step ${stepInEpoch}${stepsPerEpoch === undefined ? '' : `/${stepsPerEpoch}`}`,
+    `loss ${figures(loss)}`,
+    ...(accuracy === undefined ? [] : [`acc ${percent(accuracy)}`]),
+    `${figures(imagesPerSec)} images/s`,
+    ...(secondsLeft === undefined ? [] : [`ETA ${duration(secondsLeft)}`]),
+  ];
+}
+
+export function describeEvaluation({ stage, epoch, loss, accuracy }: EvalEvent): string {
+  return `${stage} epoch ${epoch}: test loss ${figures(loss)}, accuracy ${percent(accuracy)}`;
+}
+
+export function describeGeneration({
+  generation,
+  workers,
+  reason,
+}: Pick<GenerationEvent, 'generation' | 'workers' | 'reason'>): string {
+  return `generation ${generation}, ${workers} ${workers === 1 ? 'worker' : 'workers'}: ${reason}`;
+}
+
+/** A bar of `width` characters, filled by the fraction `done`. */
+export function bar(done: number, width: number, colors: boolean): string {
+  const filled = Math.round(Math.min(1, Math.max(0, done)) * width);
+  const full = '█'.repeat(filled);
+  return (colors ? `\x1b[32m${full}\x1b[39m` : full) + '░'.repeat(width - filled);
 }

@@ -4,8 +4,8 @@
  */
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
-import { Pace } from './pace.js';
-import { duration, figures, fitting, percent } from './progress-text.js';
+import { Pace, plainLineMs } from './pace.js';
+import { bar, describeEvaluation, describeStep, fitting } from './progress-text.js';
 
 export interface Progress {
   begin(name: string, timeline: Timeline): void;
@@ -69,7 +69,7 @@ export class LineProgress implements Progress {
   step(event: StepEvent, position: Position): void {
     const now = this.now();
     this.#pace.add(event.step, now);
-    const due = now - this.#shownAt >= (this.#live ? redrawMs : this.#plainMs);
+    const due = now - this.#shownAt >= (this.#live ? redrawMs : plainLineMs(now - this.#began));
     if (!due && !position.lastOfEpoch) return;
     this.#shownAt = now;
     const parts = this.#describe(event, position);
@@ -77,8 +77,8 @@ export class LineProgress implements Progress {
     else this.note(parts.join('  '));
   }
 
-  evaluation({ stage, epoch, loss, accuracy }: EvalEvent): void {
-    this.note(`${stage} epoch ${epoch}: test loss ${figures(loss)}, accuracy ${percent(accuracy)}`);
+  evaluation(event: EvalEvent): void {
+    this.note(describeEvaluation(event));
   }
 
   note(text: string): void {
@@ -90,36 +90,21 @@ export class LineProgress implements Progress {
     this.#standing = '';
   }
 
-  /** The most telling first: a narrow terminal shows as many as fit. */
   #describe(event: StepEvent, { stage, stepInEpoch }: Position): string[] {
-    const left = this.#pace.secondsFor(this.#totalSteps - event.step);
-    return [
-      `${event.stage} ${event.epoch}/${stage.epochs}`,
-      `step ${stepInEpoch + 1}/${stage.stepsPerEpoch}`,
-      `loss ${figures(event.loss)}`,
-      ...(event.accuracy === undefined ? [] : [`acc ${percent(event.accuracy)}`]),
-      `${figures(event.imagesPerSec)} images/s`,
+    return describeStep(event, {
+      epochs: stage.epochs,
+      stepInEpoch: stepInEpoch + 1,
+      stepsPerEpoch: stage.stepsPerEpoch,
       // Later stages are taken to go at this one's pace.
-      ...(left === undefined ? [] : [`ETA ${duration(left)}`]),
-    ];
+      secondsLeft: this.#pace.secondsFor(this.#totalSteps - event.step),
+    });
   }
 
   #draw(done: number, parts: readonly string[]): void {
     // One column stays free: a full line would wrap.
     const width = (this.stream.columns || 80) - 1;
-    const bar = width < widthForBar ? '' : `${this.#bar(done)}  `;
-    this.#standing = bar + fitting(parts, bar === '' ? width : width - barWidth - 2);
+    const drawn = width < widthForBar ? '' : `${bar(done, barWidth, this.#colors)}  `;
+    this.#standing = drawn + fitting(parts, drawn === '' ? width : width - barWidth - 2);
     this.stream.write(clearLine + this.#standing);
-  }
-
-  #bar(done: number): string {
-    const filled = Math.round(done * barWidth);
-    const full = '█'.repeat(filled);
-    return (this.#colors ? `\x1b[32m${full}\x1b[39m` : full) + '░'.repeat(barWidth - filled);
-  }
-
-  /** Plain lines: every five seconds at first, every minute in a run of hours, whose log is to stay readable. */
-  get #plainMs(): number {
-    return Math.min(60_000, Math.max(5000, (this.now() - this.#began) / 20));
   }
 }

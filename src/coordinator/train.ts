@@ -10,6 +10,7 @@ import { version } from '../shared/version.js';
 import { openLog } from './log.js';
 import { type EvalEvent, type MetricsEvent, MetricsWriter, type StepEvent } from './metrics.js';
 import type { Progress } from './progress.js';
+import { describeGeneration } from './progress-text.js';
 import { Recovery } from './recovery.js';
 import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
@@ -17,6 +18,7 @@ import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
 import { summarizeStages } from './stage-summaries.js';
 import { type Summary, writeSummary } from './summary.js';
+import { RunEvents } from './tensorboard/run-events.js';
 import { Training } from './training.js';
 
 export interface TrainOptions
@@ -48,14 +50,24 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     return { state: 'finished', run: folder.path, summary };
   }
   const logger = openLog(folder.path, 'coordinator');
+  const log = (message: string) => logger.info(message);
   const metrics = new MetricsWriter(folder.metrics);
+  const board = await RunEvents.begin(folder.path, beginning.events, (message) => {
+    log(message);
+    progress.note(message);
+  });
+  const write = (event: MetricsEvent) => {
+    metrics.append(event);
+    board.append(event);
+  };
   try {
-    return await run(options, beginning, metrics, (message) => logger.info(message));
+    return await run(options, beginning, write, log);
   } catch (error) {
     logger.error(error instanceof LockstepError ? error.line : String(error));
     throw error;
   } finally {
     progress.end();
+    board.close();
     metrics.close();
     logger.close();
     await checkpoint?.close();
@@ -74,14 +86,14 @@ function startOf({ config, workers, launch }: TrainOptions) {
 async function run(
   options: TrainOptions,
   { folder, checkpoint, events: earlier }: RunBeginning,
-  metrics: MetricsWriter,
+  write: (event: MetricsEvent) => void,
   log: (message: string) => void,
 ): Promise<Outcome> {
   const began = performance.now();
   const { config, progress, stop } = options;
   const events: MetricsEvent[] = [...earlier];
   const record = (event: MetricsEvent) => {
-    metrics.append(event);
+    write(event);
     events.push(event);
   };
   const { restarts } = config.recovery;
@@ -105,11 +117,11 @@ async function run(
       quiet: async () => {
         await saver.settle();
       },
-      formed: ({ generation, workers, reason, seconds }) => {
-        const line = `generation ${generation}, ${workers} workers: ${reason}`;
+      formed: (formed) => {
+        const line = describeGeneration(formed);
         log(line);
         progress.note(line);
-        record({ type: 'generation', ...place(events), generation, workers, reason, seconds });
+        record({ type: 'generation', ...place(events), ...formed });
       },
     });
     const done = await new Training({

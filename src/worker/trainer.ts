@@ -20,6 +20,7 @@ import { Batches } from './batches.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { Evaluation } from './evaluate.js';
 import { sentBytes } from './exchange/reducer.js';
+import { Features } from './features.js';
 import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
 import { fetchFrom } from './remote-samples.js';
 import { Replica } from './replica.js';
@@ -37,6 +38,7 @@ const survivable: readonly ErrorCode[] = ['SUPERSEDED', 'WORKER_LOST', 'TRANSPOR
 export class Trainer {
   #program: StageProgram | undefined;
   #evaluation: Evaluation | undefined;
+  #features: Features | undefined;
   /** Settles when the last snapshot is on its way. */
   #saved: Promise<void> = Promise.resolve();
 
@@ -134,6 +136,11 @@ export class Trainer {
         });
         break;
       }
+      case 'features':
+        this.link.enter('evaluate');
+        this.#features ??= new Features(this.replica, this.config, this.source, this.dataset.test);
+        await this.link.send({ type: 'features' }, ...(await this.#features.run(message.batches)));
+        break;
       case 'snapshot':
         this.link.enter('checkpoint');
         await this.#saved;

@@ -1,4 +1,5 @@
 /** The serialised ConfigProto and RunOptions of a session: the few fields that Lockstep sets, by field number. */
+import { integerField, messageField } from '../protobuf.js';
 
 export type Precision = 'float32' | 'bfloat16' | 'float16';
 
@@ -8,34 +9,19 @@ export interface SessionConfig {
   readonly device: 'cpu' | 'gpu';
 }
 
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return [...bytes, rest];
-    bytes.push((rest % 128) + 128);
-  }
-}
-
-const integerField = (field: number, value: number) => [...varint(field * 8), ...varint(value)];
-const messageField = (field: number, body: readonly number[]) => [
-  ...varint(field * 8 + 2),
-  ...varint(body.length),
-  ...body,
-];
-
 const ON = 1;
 
 /** ConfigProto (tensorflow/core/protobuf/config.proto, rewriter_config.proto). */
 export function configProto({ precision, device }: SessionConfig): Uint8Array {
   const rewriter =
     precision === 'float32'
-      ? []
+      ? Buffer.alloc(0)
       : // auto_mixed_precision = 23 chooses float16 on a GPU; auto_mixed_precision_onednn_bfloat16 = 31 is the CPU's.
         integerField(device === 'gpu' ? 23 : 31, ON);
   const graphOptions = messageField(10, messageField(10, rewriter));
   const gpuOptions = messageField(6, integerField(4, ON)); // allow_growth
   const softPlacement = integerField(7, ON);
-  return Uint8Array.from([...gpuOptions, ...softPlacement, ...graphOptions]);
+  return Buffer.concat([gpuOptions, softPlacement, graphOptions]);
 }
 
 /** RunOptions with inter_op_thread_pool = -1: the run stays in the thread that called it. */

@@ -121,6 +121,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     sums: z.array(evaluationSumsSchema),
     fingerprint: z.string(),
   }),
+  /** Followed by one raw frame a batch: its rows, float32 [rows, features]. */
+  z.strictObject({ type: z.literal('features') }),
   z.strictObject({
     type: z.literal('snapshot'),
     tensors: z.array(tensorSpecSchema),
@@ -176,6 +178,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     stage: z.int().nonnegative(),
     batches: rangeSchema,
   }),
+  /** Asks for what the encoder makes of the test images of these evaluation batches. */
+  z.strictObject({ type: z.literal('features'), batches: rangeSchema }),
   /** Asks for all tensors of the checkpoint, one `tensor` message each. */
   z.strictObject({ type: z.literal('snapshot') }),
   /** Announces `count` `tensor` messages whose values replace the worker's. */
