@@ -30,7 +30,7 @@ export class BenchProcess<Request extends Message, Reply extends Message> {
       env: {
         ...process.env,
         ...environment,
-        UV_THREADPOOL_SIZE: '16',
+        UV_THREADPOOL_SIZE: '64',
         [joinVariable]: JSON.stringify(protection),
       },
     });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The front door: which commands there are. What they do is in the rooms. */
 // Runs in flight each hold a thread of libuv's pool; it reads this when its first thread starts.
-process.env.UV_THREADPOOL_SIZE ??= '16';
+process.env.UV_THREADPOOL_SIZE ??= '64';
 const { default: yargs } = await import('yargs');
 const { hideBin } = await import('yargs/helpers');
 const { commands } = await import('./commands.js');

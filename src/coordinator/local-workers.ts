@@ -88,7 +88,7 @@ export class LocalWorkers {
         ...process.env,
         CUDA_VISIBLE_DEVICES: this.gpus[slot] ?? '',
         // Every run of the session that is in flight holds one thread of libuv's pool.
-        UV_THREADPOOL_SIZE: '16',
+        UV_THREADPOOL_SIZE: '64',
         // Not on the command line, which every user of the host can read.
         [joinVariable]: JSON.stringify(this.options.join),
       },
