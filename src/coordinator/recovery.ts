@@ -69,6 +69,12 @@ export class Recovery {
         });
         return;
       } catch (error) {
+        // Not because of the others: then nobody would ever get past one whose host can't be reached.
+        const kept = survivors.every(({ loss }) => loss === undefined);
+        if (kept && isLoss(error)) {
+          const why = `it could not be let in: ${error.message.replace(/\.$/, '')}`;
+          for (const joiner of joiners) group.exclude(joiner, why);
+        }
         reason = error;
       }
     }

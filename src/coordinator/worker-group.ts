@@ -276,6 +276,11 @@ export class WorkerGroup {
     this.#changed();
   }
 
+  /** Goes on without a worker, whatever it still says. */
+  exclude(worker: WorkerConnection, why: string): void {
+    this.#lose(worker, why);
+  }
+
   nameOf(rank: number): string {
     return this.#members[rank]?.name ?? `rank ${rank}`;
   }
@@ -289,7 +294,7 @@ export class WorkerGroup {
   async close(): Promise<void> {
     this.#ended = true;
     clearInterval(this.#timer);
-    if (this.#dropped > 0) this.options.log(`${this.#dropped} messages that were none of ours were dropped`);
+    if (this.#dropped > 1) this.options.log(`${this.#dropped} control messages were dropped in all.`);
     await this.#outbox.close(1000);
     this.gate.close();
   }
@@ -416,7 +421,7 @@ export class WorkerGroup {
     }
     this.#connections.set(key, new WorkerConnection(identity, message));
     this.options.log(
-      `registered: worker on ${message.host}, pid ${message.pid}, GPU ${message.gpu ?? 'none'}`,
+      `registered: worker on ${message.host}, pid ${message.pid}, GPU ${message.gpu ?? 'none'}, ${message.peer.endpoint}`,
     );
     say({ type: 'welcome', ...this.options.welcome });
     this.#changed();

@@ -269,6 +269,10 @@ export class Mesh implements PeerExchange {
     await this.#leave(error, drainMs);
     this.#pull.close();
     this.gate.close();
+    const { generation, malformed } = this.dropped;
+    if (generation + malformed > 0) {
+      this.#warn(`Messages dropped: ${malformed} malformed, ${generation} of other generations.`);
+    }
   }
 
   get #now(): Membership {
