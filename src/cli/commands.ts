@@ -5,6 +5,7 @@ import { coordinatorCommand } from './coordinator.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
+import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
 import { workerCommand } from './worker.js';
@@ -13,6 +14,7 @@ export const commands = [
   demoCommand,
   trainCommand,
   evalCommand,
+  reportCommand,
   verifyCommand,
   coordinatorCommand,
   workerCommand,
