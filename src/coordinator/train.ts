@@ -11,6 +11,7 @@ import { openLog } from './log.js';
 import { type EvalEvent, type MetricsEvent, MetricsWriter, type StepEvent } from './metrics.js';
 import type { Progress } from './progress.js';
 import { Recovery } from './recovery.js';
+import { leaveReport } from './report/end-of-run.js';
 import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
@@ -49,7 +50,9 @@ export async function train(options: TrainOptions): Promise<Outcome> {
   const logger = openLog(folder.path, 'coordinator');
   const metrics = new MetricsWriter(folder.metrics);
   try {
-    return await run(options, beginning, metrics, (message) => logger.info(message));
+    const outcome = await run(options, beginning, metrics, (message) => logger.info(message));
+    await leaveReport(folder.path, (message) => progress.note(message));
+    return outcome;
   } catch (error) {
     logger.error(error instanceof LockstepError ? error.line : String(error));
     throw error;
