@@ -14,7 +14,8 @@ export function results({ runs, labels }: Comparison): Section {
     title: 'Results',
     text: [],
     notes: runs.flatMap((run, i) => {
-      const name = runs.length === 1 ? '' : `${labels[i]}: `;
+      if (runs.length === 1) return run.warnings;
+      const name = `${labels[i]}: `;
       const standing = run.summary === undefined ? [`${name}not finished, ${standingOf(run)}.`] : [];
       return [...standing, ...run.warnings.map((warning) => name + warning)];
     }),

@@ -50,6 +50,8 @@ export async function serveReport({ port, files, render }: ServeOptions): Promis
     if (request.url === '/changes') {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
       response.write(':\n\n');
+      // What has changed while the page was on its way to its reader.
+      if (rendered === undefined) response.write('data: changed\n\n');
       followers.add(response);
       response.on('close', () => followers.delete(response));
       return;
