@@ -4,9 +4,11 @@ import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { leaveReport } from '../src/coordinator/report/end-of-run.js';
 import { serveReport } from '../src/coordinator/report/serve.js';
 import { contrastive, exampleEvents, traditional, writeExample } from './example-run.js';
 import { Commands } from './lockstep-command.js';
+import { smallConfig } from './small-run.js';
 
 let commands: Commands;
 let folder: string;
@@ -138,6 +140,24 @@ describe('lockstep report', () => {
       expect([code, stdout]).toEqual([expected, '']);
     }
     expect(await readdir(run)).not.toContain('report.html');
+  });
+});
+
+describe('a run that ends', () => {
+  it('leaves its report in its folder', async () => {
+    const config = join(folder, 'config.yaml');
+    await writeFile(config, smallConfig({ microBatches: 2, epochs: [1, 1], more: '' }));
+    const run = join(folder, 'run');
+    const { code, stderr } = await commands.start(['train', config, '--out', run, '--json']).ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).not.toContain('No report');
+    expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('<h1>small</h1>');
+  });
+
+  it('is not spoilt by a report that can not be made', async () => {
+    const said: string[] = [];
+    await leaveReport(join(folder, 'nowhere'), (text) => said.push(text));
+    expect(said).toEqual([expect.stringMatching(/^No report: .*nowhere is no run folder/)]);
   });
 });
 

@@ -38,7 +38,8 @@ function valuesAt(svg, x) {
   if (!near.length) return undefined;
   const at = nearest(near.map(({ point }) => point), x).x;
   const rows = near.map(({ path, point }) => ({
-    label: path.getAttribute('aria-label'),
+    // Points of another curve may lie beside this one's: an evaluation comes once an epoch.
+    label: path.getAttribute('aria-label') + (Math.abs(point.x - at) > 2 ? ' (at ' + figures(inverse(svg.dataset.x)(point.x)) + ')' : ''),
     colour: path.closest('[stroke^="var"],[fill^="var"]')?.getAttribute(point.base === undefined ? 'stroke' : 'fill'),
     text: write(point.base === undefined ? value(point.y) : value(point.y) - value(point.base)),
   }));

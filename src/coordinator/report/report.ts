@@ -91,9 +91,7 @@ function cardOf(run: RunData, label: string, colour: string | undefined): Card {
         ? []
         : [{ name: 'test accuracy', ...split(percent(classified.accuracy)) }]),
       ...(last?.loss === undefined ? [] : [{ name: `loss (${last.stage})`, value: figures(last.loss) }]),
-      ...(steps.length === 0
-        ? []
-        : [{ name: 'throughput', value: figures(throughputOf(run)), unit: 'images/s' }]),
+      ...(steps.length === 0 ? [] : [{ name: 'images/s', value: figures(throughputOf(run)) }]),
       summary === undefined
         ? { name: 'time in steps', value: duration(inSteps) }
         : { name: 'wall clock', value: duration(summary.seconds) },

@@ -36,7 +36,7 @@ export function speed(comparison: Comparison): Section {
     id: 'speed',
     title: 'Speed',
     text: [
-      'Evaluation and checkpoints lie between steps and are not counted. The parts of a step are those of the worker that computed longest; exposed communication is what backward did not hide.',
+      'Evaluation and checkpoints lie between steps and are not counted. The parts of a step are those of the worker that computed longest; exposed communication is what it did not hide.',
     ],
     figures: [...(throughput === undefined ? [] : [throughput]), ...splits],
     table: named(medians(comparison), runs.length),

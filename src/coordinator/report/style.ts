@@ -18,7 +18,7 @@ section{margin-top:44px}
 .card,figure{background:var(--card);border:1px solid var(--line);border-radius:10px;margin:0;min-width:0}
 .card{padding:16px 18px}
 .card h3{display:flex;gap:8px;align-items:baseline}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(116px,1fr));gap:12px;margin:12px 0 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(100px,1fr));gap:12px;margin:12px 0 0}
 .tiles div{min-width:0}
 dt{font-size:12px;color:var(--muted)}
 dd{margin:0;font-size:20px;font-weight:600;letter-spacing:-.01em;font-variant-numeric:tabular-nums;white-space:nowrap}
