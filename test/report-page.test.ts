@@ -15,11 +15,13 @@ if (path === undefined)
   console.warn('No chromium here: the report is not looked at (apt-get install chromium).');
 
 describe.skipIf(path === undefined)('the report in a browser', () => {
-  const commands = new Commands();
-  const folder = mkdtempSync(join(tmpdir(), 'lockstep-report-'));
+  let commands: Commands;
+  let folder: string;
   let browser: Browser;
   let file: string;
   beforeAll(async () => {
+    commands = new Commands();
+    folder = mkdtempSync(join(tmpdir(), 'lockstep-report-'));
     browser = await openBrowser(path!);
     const runs = [traditional, contrastive].map((example) => writeExample(folder, example));
     file = join(folder, 'compare.html');
