@@ -5,6 +5,7 @@ import { coordinatorCommand } from './coordinator.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
+import { reportCommand } from './report.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
@@ -16,6 +17,7 @@ export const commands = [
   trainCommand,
   watchCommand,
   evalCommand,
+  reportCommand,
   tensorboardCommand,
   verifyCommand,
   coordinatorCommand,

@@ -93,10 +93,7 @@ export class MetricsWriter {
 
 /** Reads all events of a file. A torn last line, left by a kill, is passed over; any other bad line is an error that names it. */
 export async function readMetrics(path: string): Promise<MetricsEvent[]> {
-  const lines = (await readText(path)).split('\n');
-  // What follows the last line break never was a whole event.
-  lines.pop();
-  return lines.map((line, index) => parseEvent(line, path, index + 1));
+  return (await readLines(path)).map((line, index) => parseEvent(line, path, index + 1));
 }
 
 /** One line as an event. @throws LockstepError RUN_FOLDER that names the line's number, counted from 1 */
@@ -107,6 +104,20 @@ export function parseEvent(line: string, path: string, number: number): MetricsE
   throw new LockstepError('RUN_FOLDER', `${path}, line ${number} is no event: ${why}.`);
 }
 
+/** As `readMetrics`, for who wants what there is: bad lines are left out, and their numbers given. */
+export async function salvageMetrics(
+  path: string,
+): Promise<{ readonly events: readonly MetricsEvent[]; readonly damaged: readonly number[] }> {
+  const events: MetricsEvent[] = [];
+  const damaged: number[] = [];
+  for (const [index, line] of (await readLines(path)).entries()) {
+    const parsed = metricsEventSchema.safeParse(parseJson(line));
+    if (parsed.success) events.push(parsed.data);
+    else damaged.push(index + 1);
+  }
+  return { events, damaged };
+}
+
 /** Drops what was recorded after `step`, before a run goes on from its checkpoint at that step. */
 export async function rewindMetrics(path: string, step: number): Promise<void> {
   if (!existsSync(path)) return;
@@ -114,9 +125,12 @@ export async function rewindMetrics(path: string, step: number): Promise<void> {
   await writeAtomically(path, kept.map((event) => `${JSON.stringify(event)}\n`).join(''));
 }
 
-async function readText(path: string): Promise<string> {
+async function readLines(path: string): Promise<string[]> {
   try {
-    return await readFile(path, 'utf8');
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    // What follows the last line break never was a whole event.
+    lines.pop();
+    return lines;
   } catch (cause) {
     throw new LockstepError('RUN_FOLDER', `${path} can't be read: ${(cause as Error).message}.`, { cause });
   }

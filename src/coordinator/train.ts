@@ -12,6 +12,7 @@ import { type EvalEvent, type MetricsEvent, MetricsWriter, type StepEvent } from
 import type { Progress } from './progress.js';
 import { describeGeneration } from './progress-text.js';
 import { Recovery } from './recovery.js';
+import { leaveReport } from './report/end-of-run.js';
 import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
@@ -61,7 +62,9 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     board.append(event);
   };
   try {
-    return await run(options, beginning, write, log);
+    const outcome = await run(options, beginning, write, log);
+    await leaveReport(folder.path, (message) => progress.note(message));
+    return outcome;
   } catch (error) {
     logger.error(error instanceof LockstepError ? error.line : String(error));
     throw error;

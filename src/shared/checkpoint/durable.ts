@@ -3,15 +3,19 @@ import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * Writes `text` to `path` so that a reader, or the next start after a crash, sees the old or the new file, never a part.
+ * Writes `content` to `path` so that a reader, or the next start after a crash, sees the old or the new file, never a part.
  * @param mode of a new file, less the process's umask
  */
-export async function writeAtomically(path: string, text: string, mode = 0o666): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o666,
+): Promise<void> {
   const beside = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
   try {
     const handle = await open(beside, 'w', mode);
     try {
-      await handle.writeFile(text);
+      await handle.writeFile(content);
       await handle.sync();
     } finally {
       await handle.close();

@@ -1,0 +1,148 @@
+/** `lockstep report`: what runs came to, as one HTML file. */
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { type Unit, units } from '../coordinator/report/axis.js';
+import { exportPlots } from '../coordinator/report/export.js';
+import { page } from '../coordinator/report/page.js';
+import { type Report, reportOf } from '../coordinator/report/report.js';
+import { type RunData, readRunData } from '../coordinator/report/run-data.js';
+import { serveReport } from '../coordinator/report/serve.js';
+import { runFolderAt } from '../coordinator/run-folder.js';
+import { writeAtomically } from '../shared/checkpoint/durable.js';
+import { LockstepError } from '../shared/errors.js';
+import { print, runCommand } from './output.js';
+
+interface ReportArguments {
+  readonly runs: readonly string[];
+  readonly out: string | undefined;
+  readonly x: Unit | undefined;
+  readonly plots: string | undefined;
+  readonly serve: boolean;
+  readonly port: number;
+  readonly json: boolean;
+}
+
+export const reportCommand: CommandModule<object, ReportArguments> = {
+  command: 'report <runs..>',
+  describe: 'Show what runs came to: plots and tables in one HTML file',
+  builder: (yargs) =>
+    yargs
+      .positional('runs', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'Run folders; several are drawn into the same plots',
+      })
+      .option('out', { type: 'string', describe: 'The HTML file  [default for one run: RUN/report.html]' })
+      .option('x', {
+        choices: units,
+        describe: 'What plots count along  [default: step for one run, epoch for several]',
+      })
+      .option('plots', {
+        type: 'string',
+        describe: 'Write each plot as SVG, PNG and CSV into this folder, too',
+      })
+      .option('serve', {
+        type: 'boolean',
+        default: false,
+        describe: 'Serve the report on this host and follow the runs, until Ctrl-C',
+      })
+      .option('port', { type: 'number', default: 0, describe: 'Where to serve it  [default: any free port]' })
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'Print what was written as JSON on stdout',
+      })
+      .example('$0 report runs/one', 'writes runs/one/report.html')
+      .example('$0 report runs/traditional runs/contrastive --out compare.html --plots plots', 'side by side')
+      .example('$0 report runs/one --serve', 'watch a run while it trains'),
+  handler: (args) =>
+    runCommand(args.json, async () => {
+      const paths = distinct(args.runs);
+      if (args.serve) await serve(paths, args);
+      else await write(paths, args);
+    }),
+};
+
+async function write(
+  paths: readonly string[],
+  { out, x, plots: folder, json }: ReportArguments,
+): Promise<void> {
+  const began = performance.now();
+  if (out === undefined && paths.length > 1) {
+    throw new LockstepError('USAGE', 'A report on several runs needs --out.', {
+      hint: 'Give the HTML file to write.',
+    });
+  }
+  const path = out ?? runFolderAt(paths[0]!).report;
+  const { runs, report } = await make(paths, x);
+  await writeAtomically(path, page(report, false)).catch((cause: Error) => {
+    throw new LockstepError('RUN_FOLDER', `${path} can't be written: ${cause.message}.`, {
+      cause,
+      hint: 'Choose another file with --out.',
+    });
+  });
+  const note = (text: string) => process.stderr.write(`${text}\n`);
+  const plots = folder === undefined ? [] : await exportPlots(report, folder, note);
+  const { size: bytes } = await stat(path);
+  for (const { path: run, warnings } of runs) for (const warning of warnings) note(`${run}: ${warning}`);
+  if (!json) {
+    process.stdout.write(`${path}  ${(bytes / 1024).toFixed(0)} KB\n`);
+    if (folder !== undefined) process.stdout.write(`${folder}  ${plots.length} plots\n`);
+    return;
+  }
+  print({
+    report: path,
+    bytes,
+    seconds: (performance.now() - began) / 1000,
+    runs: runs.map(({ path: run, record, steps, summary, warnings }) => ({
+      run,
+      name: record.name,
+      finished: summary !== undefined,
+      steps: steps.at(-1)?.step ?? 0,
+      warnings,
+    })),
+    plots,
+  });
+}
+
+async function serve(
+  paths: readonly string[],
+  { x, port, json, out, plots }: ReportArguments,
+): Promise<void> {
+  if (out !== undefined || plots !== undefined) {
+    throw new LockstepError('USAGE', '--serve writes no files, so it takes neither --out nor --plots.');
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new LockstepError('USAGE', `--port takes a whole number from 0 to 65535, not ${port}.`);
+  }
+  // What is wrong with the folders is better said here than in a browser.
+  await make(paths, x);
+  const server = await serveReport({
+    port,
+    files: paths.map(runFolderAt).flatMap(({ metrics, summary }) => [metrics, summary]),
+    render: async () => page((await make(paths, x)).report, true),
+  });
+  if (json) print({ url: server.url });
+  else process.stdout.write(`${server.url}  until Ctrl-C\n`);
+  await new Promise<void>((stop) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop());
+  });
+  await server.close();
+}
+
+async function make(
+  paths: readonly string[],
+  x: Unit | undefined,
+): Promise<{ readonly runs: readonly RunData[]; readonly report: Report }> {
+  const runs = await Promise.all(paths.map(readRunData));
+  return { runs, report: reportOf(runs, x, new Date()) };
+}
+
+/** @throws LockstepError USAGE if one is given twice */
+function distinct(paths: readonly string[]): readonly string[] {
+  const twice = paths.find((path, i) => paths.findIndex((other) => resolve(other) === resolve(path)) < i);
+  if (twice === undefined) return paths;
+  throw new LockstepError('USAGE', `${twice} is given twice.`, { hint: 'Give each run once.' });
+}

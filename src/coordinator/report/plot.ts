@@ -1,0 +1,85 @@
+/** Drawings: Observable Plot on a DOM without a browser. A drawing carries its scales, so that a page can read values off it. */
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import type { Axis, Unit } from './axis.js';
+import type { Domain } from './domain.js';
+
+/** In the units of the drawing; a phone shows them nearly 1:1. */
+export const size = { width: 400, height: 228 } as const;
+
+export interface PlotOptions {
+  readonly x: { readonly unit: Unit; readonly low: number; readonly high: number };
+  readonly y: Domain & { readonly label: string; readonly tick: ((value: number) => string) | string };
+  /** What people who can't see it are told. */
+  readonly description: string;
+  readonly format: Format;
+  readonly marks: readonly Plot.Markish[];
+}
+
+/** How a page writes the values of a plot. */
+export type Format = 'percent' | 'figures' | 'ms';
+
+const unitLabels: Record<Axis['unit'], string> = { step: 'step', epoch: 'epoch', images: 'images seen' };
+
+/** The drawing as SVG text. */
+export function draw({ x, y, description, format, marks }: PlotOptions): string {
+  const { document } = parseHTML('<html></html>');
+  const drawing = Plot.plot({
+    document,
+    ...size,
+    className: 'plot',
+    style: { fontSize: '11px' },
+    marginTop: 32,
+    marginRight: 10,
+    marginBottom: 36,
+    marginLeft: 44,
+    ariaLabel: description,
+    x: {
+      domain: [x.low, x.high],
+      label: unitLabels[x.unit],
+      labelArrow: 'none',
+      ticks: 5,
+      tickFormat: ticks(x.high),
+    },
+    y: {
+      domain: [y.low, y.high],
+      type: y.log ? 'log' : 'linear',
+      nice: y.beyond.length === 0 && !y.log,
+      label: y.label,
+      labelArrow: 'none',
+      ticks: 5,
+      tickFormat: y.tick,
+      tickSize: 0,
+    },
+    marks: [
+      Plot.gridY({ ticks: 5, stroke: 'currentColor', strokeOpacity: 0.12 }),
+      ...marks,
+      Plot.frame({ anchor: 'bottom', stroke: 'currentColor', strokeOpacity: 0.4 }),
+    ],
+  });
+  for (const name of ['x', 'y'] as const) {
+    const { domain = [], range = [], type } = drawing.scale(name) ?? {};
+    drawing.setAttribute(`data-${name}`, [...domain, ...range, type].join(' '));
+  }
+  drawing.setAttribute('data-unit', x.unit);
+  drawing.setAttribute('data-format', format);
+  drawing.setAttribute('role', 'img');
+  drawing.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  return rounded(drawing.outerHTML as string);
+}
+
+function ticks(high: number): string {
+  return high >= 10_000 ? '~s' : '~f';
+}
+
+/** Without the digits that floating point adds. */
+export function plain(value: number): string {
+  return String(Number(value.toPrecision(6)));
+}
+
+/** Coordinates to a hundredth: the rest is invisible, and half of the file. */
+function rounded(svg: string): string {
+  return svg.replace(/ (?:transform|d|cx|cy|[xy][12]?|width|height)="[^"]*"/g, (attribute) =>
+    attribute.replace(/-?\d+\.\d{3,}/g, (number) => String(Number(Number(number).toFixed(2)))),
+  );
+}

@@ -1,0 +1,105 @@
+/** `lockstep report`: runs become a report, and a report a file. */
+import { writeAtomically } from '../../shared/checkpoint/durable.js';
+import { version } from '../../shared/version.js';
+import { duration, figures, percent } from '../progress-text.js';
+import { runFolderAt } from '../run-folder.js';
+import { axisOf, type Unit } from './axis.js';
+import { binsPerCurve, type Comparison } from './curves.js';
+import { faults } from './faults.js';
+import { labelsOf } from './labels.js';
+import { learning } from './learning.js';
+import { page } from './page.js';
+import { strokeOf } from './palette.js';
+import { moment, provenance } from './provenance.js';
+import { results, standingOf, throughputOf } from './results.js';
+import { globalBatchOf, type RunData, readRunData } from './run-data.js';
+import type { Fact, Section } from './section.js';
+import { speed } from './speed.js';
+import { stageResults } from './stage-results.js';
+
+export interface Report {
+  readonly title: string;
+  readonly subtitle: string;
+  /** What a reader sees first: a few numbers of every run. */
+  readonly cards: readonly Card[];
+  readonly sections: readonly Section[];
+  readonly footer: readonly string[];
+  readonly generator: string;
+}
+
+export interface Card {
+  readonly title: string;
+  readonly colour: string | undefined;
+  readonly facts: readonly Fact[];
+}
+
+/** @param unit of the horizontal axes; by default steps for one run, epochs for several */
+export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeAt: Date): Report {
+  const labels = labelsOf(runs.map(({ record: { name }, path }) => ({ name, path })));
+  const comparison: Comparison = { runs, labels, axis: axisOf(runs, unit) };
+  const began = runs.some(({ steps }) => steps.length > 0);
+  const undone = faults(comparison);
+  return {
+    title: runs.length > 3 ? `${runs.length} runs` : labels.join(' and '),
+    subtitle: runs.length === 1 ? subtitleOf(runs[0]!) : `${runs.length} runs, compared`,
+    cards: runs.map((run, i) => cardOf(run, labels[i]!, runs.length === 1 ? undefined : strokeOf(i).colour)),
+    sections: [
+      results(comparison),
+      ...(began ? [learning(comparison), speed(comparison)] : []),
+      ...(undone === undefined ? [] : [undone]),
+      provenance(comparison),
+    ],
+    footer: [
+      `A curve has at most ${binsPerCurve(runs.length)} points: longer ones are drawn in bins of equally many steps of a stage. The line is the median of each bin${runs.length <= 4 ? ', the band around it goes from the lowest value to the highest' : ''}. The times of a step are medians, one stacked on the other.`,
+      `Made by Lockstep ${version} on ${moment(madeAt.toISOString())}.`,
+    ],
+    generator: `lockstep ${version}`,
+  };
+}
+
+/** Writes a run's own report into its folder. @throws LockstepError as `readRunData` */
+export async function writeRunReport(path: string): Promise<void> {
+  await writeAtomically(
+    runFolderAt(path).report,
+    page(reportOf([await readRunData(path)], undefined, new Date()), false),
+  );
+}
+
+function subtitleOf(run: RunData): string {
+  const { planned, record } = run;
+  const workers = Number(record.topology.workers);
+  return [
+    ...(Number.isInteger(workers) ? [`${workers} ${workers === 1 ? 'worker' : 'workers'}`] : []),
+    `${planned.model.encoder} encoder`,
+    `global batch ${globalBatchOf(run)}`,
+    moment(record.startedAt),
+  ].join(' · ');
+}
+
+function cardOf(run: RunData, label: string, colour: string | undefined): Card {
+  const { summary, steps } = run;
+  const stages = stageResults(run);
+  const classified = stages.findLast(({ accuracy }) => accuracy !== undefined);
+  const last = stages.findLast(({ loss }) => loss !== undefined);
+  const inSteps = stages.reduce((sum, { seconds }) => sum + seconds, 0);
+  const state = summary === undefined ? `Not finished, ${standingOf(run)}` : 'Finished';
+  return {
+    title: colour === undefined ? state : label,
+    colour,
+    facts: [
+      ...(classified?.accuracy === undefined
+        ? []
+        : [{ name: 'test accuracy', ...split(percent(classified.accuracy)) }]),
+      ...(last?.loss === undefined ? [] : [{ name: `loss (${last.stage})`, value: figures(last.loss) }]),
+      ...(steps.length === 0 ? [] : [{ name: 'images/s', value: figures(throughputOf(run)) }]),
+      summary === undefined
+        ? { name: 'time in steps', value: duration(inSteps) }
+        : { name: 'wall clock', value: duration(summary.seconds) },
+    ],
+  };
+}
+
+function split(text: string): { readonly value: string; readonly unit: string } {
+  const [value = '', unit = ''] = text.split(' ');
+  return { value, unit };
+}
