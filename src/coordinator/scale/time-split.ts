@@ -64,7 +64,8 @@ export function mostOftenSlowest(steps: readonly MeasuredStep[]): Slowest {
   return { rank, share: count / steps.length };
 }
 
-function ranksOf({ ranks }: MeasuredStep): RankTimes[] {
+/** By rank. */
+export function ranksOf({ ranks }: MeasuredStep): RankTimes[] {
   return ranks.map(([input, compute, exposedComm, commit], rank) => ({
     ...{ rank, input, compute, exposedComm, commit },
   }));
