@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { defaultRunName } from '../coordinator/run-folder.js';
+import { forecast } from '../coordinator/scale/forecast.js';
+import { describeForecast, forecastDocument } from '../coordinator/scale/forecast-text.js';
 import { type Mode, modes } from '../coordinator/scale/plan.js';
 import { resultsOf, type ScaleResult } from '../coordinator/scale/results.js';
 import { runStudy } from '../coordinator/scale/run-study.js';
@@ -26,6 +28,7 @@ interface ScaleArguments {
   readonly warmup: number;
   readonly steps: number;
   readonly out: string | undefined;
+  readonly network: string;
   readonly 'simulate-compute': number | undefined;
   readonly 'simulate-slow': string | undefined;
   readonly 'simulate-link': string | undefined;
@@ -47,6 +50,11 @@ export const scaleCommand: CommandModule<object, ScaleArguments> = {
       .option('warmup', { type: 'number', default: 5, describe: 'Steps of every run that do not count' })
       .option('steps', { type: 'number', default: 20, describe: 'Steps of every run that do' })
       .option('out', { type: 'string', describe: 'Study folder  [default: runs/scale-NAME-TIME]' })
+      .option('network', {
+        type: 'string',
+        default: '10gbit,0.05ms',
+        describe: 'The link of each worker that the forecast assumes: rate and latency',
+      })
       .option('simulate-compute', { type: 'number', hidden: true })
       .option('simulate-slow', { type: 'string', hidden: true })
       .option('simulate-link', { type: 'string', hidden: true })
@@ -57,6 +65,8 @@ export const scaleCommand: CommandModule<object, ScaleArguments> = {
       const config = await loadConfig(args.config, { set: args.set });
       const note = (text: string) => process.stderr.write(`${text}\n`);
       const folder = args.out ?? join('runs', defaultRunName(`scale-${config.name}`, new Date()));
+      const simulate = args['simulate-link'];
+      const simulatedLink = simulate === undefined ? undefined : parseLink(simulate);
       const study = await runStudy({
         config,
         mode: args.mode,
@@ -66,18 +76,28 @@ export const scaleCommand: CommandModule<object, ScaleArguments> = {
         steps: whole(args.steps, '--steps', 1),
         folder,
         simulatedCompute: simulatedCompute(args),
-        simulatedLink: args['simulate-link'] === undefined ? undefined : parseLink(args['simulate-link']),
+        simulatedLink,
+        network: simulatedLink ?? parseLink(args.network),
         stop: stopBySignal(() =>
           note('The study ends; runs that have ended are kept. A second signal ends it at once.'),
         ),
         note,
       });
       const results = resultsOf(study);
+      const forecasts = forecast(study);
       if (args.json) {
-        print({ study: studyFileAt(folder), mode: study.mode, results });
+        print({
+          study: studyFileAt(folder),
+          mode: study.mode,
+          results,
+          forecast: forecastDocument(forecasts),
+        });
         return;
       }
-      process.stdout.write(`${resultTable(results)}\n\n${folder}\n`);
+      const { stdout } = process;
+      stdout.write(`${resultTable(results)}\n\n`);
+      for (const line of describeForecast(study, forecasts)) stdout.write(`${line}\n`);
+      stdout.write(`\n${folder}\n`);
     }),
 };
 

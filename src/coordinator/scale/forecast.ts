@@ -43,7 +43,9 @@ export const mostWorkers = 1024;
 const draws = 1000;
 const seed = 1;
 
-export function forecast(study: Study, link: LinkModel): StudyForecast {
+export function forecast(study: Study): StudyForecast {
+  const { bytesPerSecond, delayMs } = study.network;
+  const link: LinkModel = { latencyMs: delayMs, bytesPerMs: bytesPerSecond / 1000 };
   const counts = forecastCounts(study);
   const fitted = fitScalingLaw(
     study.runs.map((run) => ({ workers: run.workers, imagesPerSec: throughput(run) })),

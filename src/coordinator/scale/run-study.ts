@@ -18,6 +18,8 @@ export interface StudyOptions extends StudyPlan {
   readonly folder: string;
   readonly simulatedCompute?: SimulatedCompute | undefined;
   readonly simulatedLink?: Link | undefined;
+  /** What forecasts assume. */
+  readonly network: Link;
   readonly stop: AbortSignal;
   readonly note: (text: string) => void;
 }
@@ -42,6 +44,7 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
     reducedBytes: reducedBytes(configs.get(workers[0]!)!),
     ...(simulatedCompute === undefined ? {} : { simulatedCompute }),
     ...(simulatedLink === undefined ? {} : { simulatedLink }),
+    network: options.network,
   };
   const runs: StudyRun[] = [];
   const order = interleaved(workers, repeats);

@@ -64,6 +64,8 @@ export const studySchema = z.strictObject({
   reducedBytes: z.number().positive(),
   simulatedCompute: simulatedComputeSchema.optional(),
   simulatedLink: linkSchema.optional(),
+  /** The network that forecasts assume: the simulated one, if there is one. */
+  network: linkSchema,
   /** In the order in which they ran. */
   runs: z.array(runSchema),
 });
