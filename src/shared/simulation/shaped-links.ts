@@ -5,7 +5,7 @@ import type { Peer } from '../protocol/messages.js';
 import { type Link, Switch } from './link.js';
 
 /** What may wait in a relay beside what is under way: as much as keeps the link busy while a timer is late. */
-const waitingMs = 20;
+const waitingMs = 50;
 
 export class ShapedLinks {
   readonly #servers: Server[] = [];
