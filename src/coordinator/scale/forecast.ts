@@ -10,7 +10,7 @@ import {
 import { coveringNodes } from '../../shared/plan/tree.js';
 import { normal, uniform } from '../../shared/random/keyed.js';
 import { normalQuantile } from '../../shared/random/normal-quantile.js';
-import { drawParameters } from '../../shared/statistics/draws.js';
+import { parameterDraws } from '../../shared/statistics/draws.js';
 import { deviation, meanOf, medianOf } from '../../shared/statistics/estimate.js';
 import { type Fit, leastSquares, standardErrors } from '../../shared/statistics/least-squares.js';
 import { busy } from '../rank-times.js';
@@ -50,16 +50,18 @@ export function forecast(study: Study): StudyForecast {
   const fitted = fitScalingLaw(
     study.runs.map((run) => ({ workers: run.workers, imagesPerSec: throughput(run) })),
   );
+  const drawn = fitted === undefined ? [] : drawThroughput(fitted, counts, draws);
   const parts = stepParts(study);
+  const guesses = guessesAt(parts);
   return {
     law:
       fitted === undefined
         ? undefined
         : {
             fitted,
-            at: counts.map((workers) => ({
+            at: counts.map((workers, i) => ({
               workers,
-              ...band(lawThroughput(fitted, workers), (draw) => drawThroughput(fitted, workers, draw)),
+              ...band(lawThroughput(fitted, workers), drawn[i]!),
             })),
           },
     network: {
@@ -76,7 +78,7 @@ export function forecast(study: Study): StudyForecast {
         return {
           workers,
           allReduceMs: all,
-          ...band(rate(expected(parts)), (draw) => rate(drawParts(parts, draw))),
+          ...band(rate(expected(parts)), guesses.map(rate)),
         };
       }),
     },
@@ -144,15 +146,12 @@ const expected = ({ perMicroBatch, commit }: StepParts): Drawn => ({
 });
 
 /** How much is hidden is not known beforehand: anything from nothing to all that backward leaves room for. */
-function drawParts({ perMicroBatch, commit }: StepParts, draw: number): Drawn {
-  return {
-    perMicroBatch: Math.max(
-      perMicroBatch.value / 10,
-      perMicroBatch.value + perMicroBatch.error * normal(seed, 'busy', draw),
-    ),
-    commit: drawParameters(commit, draw),
+function guessesAt({ perMicroBatch: { value, error }, commit }: StepParts): Drawn[] {
+  return parameterDraws(commit, draws).map((parameters, draw) => ({
+    perMicroBatch: Math.max(value / 10, value + error * normal(seed, 'busy', draw)),
+    commit: parameters,
     hidden: uniform(seed, 'hidden', draw),
-  };
+  }));
 }
 
 function stepMs(drawn: Drawn, parts: StepParts, workers: number, microBatches: number, all: number): number {
@@ -169,9 +168,9 @@ export function expectedMaximum(count: number): number {
   return count === 1 ? 0 : normalQuantile((count - 0.375) / (count + 0.25));
 }
 
-function band(value: number, drawn: (draw: number) => number): Omit<Forecast, 'workers'> {
-  const sorted = Array.from({ length: draws }, (_, draw) => drawn(draw)).sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.round(share * (draws - 1))]!;
+function band(value: number, drawn: readonly number[]): Omit<Forecast, 'workers'> {
+  const sorted = [...drawn].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
   return { imagesPerSec: value, low: Math.min(value, at(0.025)), high: Math.max(value, at(0.975)) };
 }
 

@@ -1,5 +1,5 @@
 /** Throughput as a law of the number of workers, fitted to what was measured: Amdahl's, or Gunther's universal one. */
-import { drawParameters } from '../statistics/draws.js';
+import { parameterDraws } from '../statistics/draws.js';
 import { type Fit, leastSquares, standardErrors } from '../statistics/least-squares.js';
 
 /**
@@ -110,10 +110,11 @@ export function lawThroughput(law: ScalingLaw, workers: number): number {
 }
 
 /** Images per second by the law as its errors might have it, one for each draw; parameters below 0 count as 0. */
-export function drawThroughput(law: ScalingLaw, workers: number, draw: number): number {
-  const drawn = place(drawParameters(law.fit, draw), law.free);
-  return throughputAt(
-    { ...drawn, contention: Math.max(0, drawn.contention), coherence: Math.max(0, drawn.coherence) },
-    workers,
+export function drawThroughput(law: ScalingLaw, workers: readonly number[], draws: number): number[][] {
+  const drawn = parameterDraws(law.fit, draws).map((parameters) => place(parameters, law.free));
+  return workers.map((count) =>
+    drawn.map(({ single, contention, coherence }) =>
+      throughputAt({ single, contention: Math.max(0, contention), coherence: Math.max(0, coherence) }, count),
+    ),
   );
 }

@@ -6,17 +6,19 @@ import { studentQuantile } from './student.js';
 const seed = 1;
 
 /**
- * Parameters from the normal distribution around the fitted ones, wider by what Student's t is wider for so few values.
- * Without a covariance they are the fitted ones.
+ * So many sets of parameters from the normal distribution around the fitted ones, wider by what Student's t is wider for so
+ * few values. Without a covariance they are the fitted ones.
  */
-export function drawParameters({ parameters, covariance, freedom }: Fit, draw: number): number[] {
-  if (covariance === null) return [...parameters];
+export function parameterDraws({ parameters, covariance, freedom }: Fit, count: number): readonly number[][] {
+  if (covariance === null) return Array.from({ length: count }, () => [...parameters]);
   const wider = studentQuantile(0.95, freedom) / 1.959963984540054;
   const root = cholesky(covariance);
-  const drawn = parameters.map((_, i) => normal(seed, 'parameter', draw, i) * wider);
-  return parameters.map(
-    (value, i) => value + root[i]!.reduce((sum, factor, j) => sum + factor * drawn[j]!, 0),
-  );
+  return Array.from({ length: count }, (_, draw) => {
+    const drawn = parameters.map((_, i) => normal(seed, 'parameter', draw, i) * wider);
+    return parameters.map(
+      (value, i) => value + root[i]!.reduce((sum, factor, j) => sum + factor * drawn[j]!, 0),
+    );
+  });
 }
 
 /** L with L·Lᵀ = the covariance; a variance that rounding made negative counts as none. */

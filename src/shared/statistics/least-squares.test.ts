@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drawParameters } from './draws.js';
+import { parameterDraws } from './draws.js';
 import { leastSquares, standardErrors } from './least-squares.js';
 
 /** python: scipy.optimize.curve_fit(f, x, y, p0), numpy.sqrt(numpy.diag(covariance)) */
@@ -41,7 +41,7 @@ describe('least squares', () => {
       [1.5, 1],
     ];
     const fit = { parameters: [10, 20], covariance, freedom: 1000, residual: 1 };
-    const draws = Array.from({ length: 4000 }, (_, i) => drawParameters(fit, i));
+    const draws = parameterDraws(fit, 4000);
     const mean = (of: (draw: readonly number[]) => number) =>
       draws.reduce((sum, draw) => sum + of(draw), 0) / draws.length;
     expect(mean(([a]) => a!)).toBeCloseTo(10, 0);
