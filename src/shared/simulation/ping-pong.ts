@@ -7,8 +7,9 @@ import { leastSquares, standardErrors } from '../statistics/least-squares.js';
 import type { Link } from './link.js';
 import { openLinks } from './links-thread.js';
 
-const sizes = [100, 1e4, 1e5, 1e6] as const;
-const repeats = 7;
+/** Of what the link carries in 100 ms. */
+const shares = [1e-4, 0.01, 0.1, 0.4, 1] as const;
+const repeats = 9;
 
 /**
  * Messages of several sizes go there and back over a TCP connection that the link shapes; half of the time there and back
@@ -36,7 +37,8 @@ export async function pingPong(link: Link): Promise<LinkModel & { readonly laten
     await once(socket, 'connect');
     socket.setNoDelay(true);
     const points: { readonly bytes: number; readonly ms: number }[] = [];
-    for (const bytes of sizes) {
+    for (const share of shares) {
+      const bytes = Math.max(100, Math.round(share * 0.1 * link.bytesPerSecond));
       expected = bytes;
       // The first one opens what is to be open.
       await halfRoundTrip(socket, bytes);
