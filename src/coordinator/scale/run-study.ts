@@ -10,7 +10,6 @@ import { version } from '../../shared/version.js';
 import { loadOfOthers, machine } from './machine.js';
 import { measure } from './measure.js';
 import { configFor, interleaved, type StudyPlan } from './plan.js';
-import { reducedBytes } from './reduced-bytes.js';
 import { type Study, type StudyRun, writeStudy } from './study.js';
 
 export interface StudyOptions extends StudyPlan {
@@ -32,6 +31,8 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
   const dataset = await resolveDataset(config.data.dataset);
   const images = config.data.limit.train ?? dataset.split('train').count;
   const configs = new Map(workers.map((count) => [count, configFor(options, count, images)]));
+  // It loads TensorFlow, which no other command of this process is to wait for.
+  const { reducedBytes } = await import('./reduced-bytes.js');
   await makeFolder(folder);
   const study: Omit<Study, 'runs'> = {
     ...{ format: 1, kind: 'scaling study', name: config.name, mode, workers: [...workers] },
