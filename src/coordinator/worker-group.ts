@@ -42,7 +42,9 @@ export interface WorkerGroupOptions {
 const maxMessageBytes = 1 << 28;
 /** How much longer a worker may be silent while it builds graphs, which nothing interrupts. */
 const busyFactor = 6;
-/** How long a broken link may wait for the news of who is lost. */
+/** How long libzmq may take to forget a connection that is gone. */
+const settleMs = 20;
+/** How long a broken link or connection may wait for the news of who is lost, and how. */
 const patienceMs = 200;
 
 export class WorkerGroup {
@@ -70,7 +72,12 @@ export class WorkerGroup {
       { send: (frames) => socket.send(frames), close: () => socket.close() },
       'the workers',
     );
-    this.#timer = setInterval(() => this.#beat(), beatMs);
+    this.#timer = setInterval(() => {
+      this.#beat();
+      this.#listen();
+    }, beatMs);
+    // It does not say whose connection that was: sending tells.
+    socket.events.on('disconnect', () => setTimeout(() => this.#beat(), settleMs));
     void this.#receive();
   }
 
@@ -427,15 +434,30 @@ export class WorkerGroup {
     this.#changed();
   }
 
+  /** Says to all workers that the coordinator lives; a worker whose connection is gone is lost. */
   #beat(): void {
-    const heard = this.#watch.look();
     for (const worker of this.#connections.values()) {
-      if (worker.ended) continue;
-      void this.#outbox
+      if (worker.ended || worker.loss !== undefined) continue;
+      this.#outbox
         .send([worker.identity, encode({ type: 'beat' } satisfies CoordinatorMessage)])
-        .catch(() => {});
+        .catch((cause) => {
+          // Of a launched one its exit says more, in a moment.
+          setTimeout(
+            () => {
+              // Who has said bye has gone as it should.
+              if (!this.#ended && !worker.ended) this.#lose(worker, 'its connection is gone', cause);
+            },
+            worker.slot === null ? 0 : patienceMs,
+          );
+        });
+    }
+  }
+
+  #listen(): void {
+    if (!this.#watch.look() || this.#ended) return;
+    for (const worker of this.#connections.values()) {
       const silence = performance.now() - worker.heard;
-      if (!heard || this.#ended || worker.loss !== undefined) continue;
+      if (worker.ended || worker.loss !== undefined) continue;
       if (silence <= this.options.heartbeatMs * (worker.busy ? busyFactor : 1)) continue;
       this.#lose(worker, `silent for ${(silence / 1000).toFixed(1)} s`);
     }

@@ -12,6 +12,7 @@ import { machineIdentity } from '../shared/transport/machine.js';
 import { Mesh } from '../shared/transport/mesh.js';
 import { version } from '../shared/version.js';
 import { CoordinatorLink } from './coordinator-link.js';
+import { plannedFault } from './fault.js';
 
 export interface WorkerOptions {
   readonly join: Join;
@@ -37,8 +38,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       },
     );
   }
+  const fault = plannedFault(process.env.LOCKSTEP_FAULT);
   const mesh = await Mesh.bind({ address, protection: join, warn: log });
-  const link = new CoordinatorLink(join);
+  const link = new CoordinatorLink(join, fault);
   try {
     // Whatever the worker waits for, the end of the connection ends it.
     await Promise.race([work(options, mesh, link), link.lost]);
