@@ -14,13 +14,15 @@ import { dealerTo } from './strangers.js';
 const text = smallConfig({
   microBatches: 4,
   epochs: [4, 12],
-  more: 'deadlines: { connectSeconds: 4 }',
+  // An unreachable worker is given up after so long.
+  more: 'deadlines: { connectSeconds: 8 }',
 });
 
 let commands: Commands;
 let config: string;
 let out: string;
 const sockets: Dealer[] = [];
+const timers: NodeJS.Timeout[] = [];
 beforeEach(() => {
   commands = new Commands();
   config = join(commands.folder, 'config.yaml');
@@ -28,6 +30,7 @@ beforeEach(() => {
   writeFileSync(config, text);
 });
 afterEach(() => {
+  for (const timer of timers.splice(0)) clearInterval(timer);
   for (const socket of sockets.splice(0)) socket.close();
   commands.end();
 });
@@ -133,6 +136,9 @@ describe('a worker', () => {
     const peer = { host: 'elsewhere', endpoint: 'tcp://127.0.0.1:1', machine: '' };
     await socket.send(encode({ type: 'register', ...me, peer }));
     await socket.send(encode({ type: 'ready' }));
+    // It lives and says so: silence is not what gives it away.
+    const beat = () => socket.send(encode({ type: 'beat', phase: 'connect', step: 0 })).catch(() => {});
+    timers.push(setInterval(beat, 1000));
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(0);
     expect(await resultOf(out, stdout)).toEqual(expected);
