@@ -5,6 +5,8 @@ import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
 import type { Peer } from '../shared/protocol/messages.js';
 import { newKeyPair } from '../shared/security/join.js';
+import { type Link, parseLink } from '../shared/simulation/link.js';
+import { openLinks } from '../shared/simulation/links-thread.js';
 import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
 import { BenchProcess } from './bench-process.js';
 
@@ -20,6 +22,8 @@ export interface AllReduceOptions {
   readonly repeats: number;
   /** Whether what travels over TCP is encrypted. */
   readonly encrypted: boolean;
+  /** A simulated link for each process; needs the path tcp. */
+  readonly link?: Link | undefined;
 }
 
 export interface AllReduceTimes {
@@ -45,8 +49,9 @@ export interface AllReduceTimes {
  * @throws LockstepError TRANSPORT when a process fails, or shared memory is asked for and not to be had
  */
 export async function measureAllReduce(options: AllReduceOptions): Promise<AllReduceTimes> {
-  const { sizeMb, workers, path, repeats, encrypted } = options;
+  const { sizeMb, workers, path, repeats, encrypted, link } = options;
   const protection = { encrypted, token: newKeyPair() };
+  const links = link === undefined ? undefined : openLinks(link);
   const processes = Array.from(
     { length: workers },
     () => new BenchProcess<BenchRequest, BenchReply>(script, protection),
@@ -63,9 +68,10 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
     const buckets = Array.from({ length: Math.ceil(floats / bucketFloats) }, (_, i) =>
       Math.min(bucketFloats, floats - i * bucketFloats),
     );
+    const routed = await links?.route(peers);
     const ready = await Promise.all(
       processes.map((process, rank) =>
-        process.ask({ type: 'setup', setup: { rank, peers, buckets } }, 'ready'),
+        process.ask({ type: 'setup', setup: { rank, peers: routed?.[rank] ?? peers, buckets } }, 'ready'),
       ),
     );
     if (path === 'shm' && !ready.every(({ paths }) => paths.every((used) => used === 'shared memory'))) {
@@ -98,6 +104,7 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
     };
   } finally {
     for (const process of processes) process.end();
+    await links?.close();
   }
 }
 
@@ -117,6 +124,7 @@ interface Arguments {
   readonly path: 'shm' | 'tcp' | 'both';
   readonly repeats: number;
   readonly encrypt: boolean;
+  readonly 'simulate-link': string | undefined;
   readonly json: boolean;
 }
 
@@ -134,19 +142,28 @@ export const benchAllReduceCommand: CommandModule<object, Arguments> = {
       })
       .option('repeats', { type: 'number', default: 20, describe: 'Measured all-reduces' })
       .option('encrypt', { type: 'boolean', default: false, describe: 'Encrypt what travels over TCP' })
+      .option('simulate-link', {
+        type: 'string',
+        describe: 'Give each process a simulated link, as in 100mbit,1ms; over TCP only',
+      })
       .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' })
       .example('$0 bench allreduce --path shm --repeats 50', 'Shared memory only')
-      .check(({ 'size-mb': size, workers, repeats }) => {
+      .check(({ 'size-mb': size, workers, repeats, path, ...args }) => {
         if (!(size > 0 && size <= 8_000)) throw new Error('--size-mb must be above 0 and at most 8000');
         if (!Number.isInteger(workers) || workers < 1 || workers > 64)
           throw new Error('--workers must be 1 to 64');
+        if (args['simulate-link'] !== undefined && path === 'shm')
+          throw new Error('--simulate-link is a link for --path tcp: memory is shared without one');
         if (!Number.isInteger(repeats) || repeats < 1) throw new Error('--repeats must be 1 or more');
         return true;
       }),
-  handler: async ({ 'size-mb': sizeMb, workers, path, repeats, encrypt: encrypted, json }) => {
+  handler: async ({ 'size-mb': sizeMb, workers, path, repeats, encrypt: encrypted, json, ...args }) => {
+    const simulate = args['simulate-link'];
+    const link = simulate === undefined ? undefined : parseLink(simulate);
     const results: AllReduceTimes[] = [];
-    for (const each of path === 'both' ? (['shm', 'tcp'] as const) : [path]) {
-      results.push(await measureAllReduce({ sizeMb, workers, path: each, repeats, encrypted }));
+    const all = link === undefined ? (['shm', 'tcp'] as const) : (['tcp'] as const);
+    for (const each of path === 'both' ? all : [path]) {
+      results.push(await measureAllReduce({ sizeMb, workers, path: each, repeats, encrypted, link }));
     }
     if (json) {
       process.stdout.write(`${JSON.stringify({ benchmark: 'allreduce', results })}\n`);

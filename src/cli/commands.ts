@@ -6,6 +6,7 @@ import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
 import { reportCommand } from './report.js';
+import { scaleCommand } from './scale.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
@@ -20,6 +21,7 @@ export const commands = [
   reportCommand,
   tensorboardCommand,
   verifyCommand,
+  scaleCommand,
   coordinatorCommand,
   workerCommand,
   dataCommand,

@@ -1,4 +1,5 @@
 /** `lockstep report`: what runs came to, as one HTML file. */
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
@@ -8,7 +9,9 @@ import { page } from '../coordinator/report/page.js';
 import { type Report, reportOf } from '../coordinator/report/report.js';
 import { type RunData, readRunData } from '../coordinator/report/run-data.js';
 import { serveReport } from '../coordinator/report/serve.js';
+import { studyReportOf } from '../coordinator/report/study-report.js';
 import { runFolderAt } from '../coordinator/run-folder.js';
+import { readStudy, studyFileAt } from '../coordinator/scale/study.js';
 import { writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
 import { print, runCommand } from './output.js';
@@ -32,7 +35,7 @@ export const reportCommand: CommandModule<object, ReportArguments> = {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'Run folders; several are drawn into the same plots',
+        describe: 'Run folders; several are drawn into the same plots. Or one study of `lockstep scale`',
       })
       .option('out', { type: 'string', describe: 'The HTML file  [default for one run: RUN/report.html]' })
       .option('x', {
@@ -136,8 +139,20 @@ async function make(
   paths: readonly string[],
   x: Unit | undefined,
 ): Promise<{ readonly runs: readonly RunData[]; readonly report: Report }> {
+  const study = paths.find((path) => existsSync(studyFileAt(path)));
+  if (study !== undefined) return await makeStudy(paths, study);
   const runs = await Promise.all(paths.map(readRunData));
   return { runs, report: reportOf(runs, x, new Date()) };
+}
+
+/** @throws LockstepError USAGE for a study beside anything else */
+async function makeStudy(paths: readonly string[], path: string) {
+  if (paths.length > 1) {
+    throw new LockstepError('USAGE', `${path} is a scaling study, which has a report of its own.`, {
+      hint: 'Give it alone.',
+    });
+  }
+  return { runs: [], report: studyReportOf(await readStudy(path), path, new Date()) };
 }
 
 /** @throws LockstepError USAGE if one is given twice */

@@ -16,6 +16,8 @@ export interface LaunchOptions {
   readonly logs: string;
   /** How often in all workers that end are started again, after a while that doubles each time. */
   readonly restarts: number;
+  /** Variables beside this process's own. */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
   readonly onExit: (slot: number, how: string) => void;
 }
 
@@ -86,6 +88,7 @@ export class LocalWorkers {
       stdio: ['ignore', log, log],
       env: {
         ...process.env,
+        ...this.options.environment,
         CUDA_VISIBLE_DEVICES: this.gpus[slot] ?? '',
         // Every run of the session that is in flight holds one thread of libuv's pool.
         UV_THREADPOOL_SIZE: '64',

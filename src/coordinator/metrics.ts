@@ -28,14 +28,18 @@ export const stepEventSchema = z.strictObject({
   gradNorm: measured,
   imagesPerSec: z.number(),
   workers: z.int().positive(),
-  /** Milliseconds of the slowest worker. */
+  /** Milliseconds of the worker that computed longest. */
   ms: z.strictObject({
     total: z.number(),
     input: z.number(),
     compute: z.number(),
     exposedComm: z.number(),
     commit: z.number(),
+    /** What a worker waited for the slowest one, as a mean over all. */
+    waiting: z.number().optional(),
   }),
+  /** The rank that the others waited for: longest busy with input and computing. */
+  slowest: count.optional(),
   /** n-pairs: the loss above its floor, comparable across batch sizes. */
   excess: measured.optional(),
   /** Softmax: the share of the global batch that was right, 0 to 1. */

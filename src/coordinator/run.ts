@@ -9,7 +9,7 @@ import { type Join, newKeyPair, removeJoinFile, writeJoinFile } from '../shared/
 import type { Protection } from '../shared/security/socket-options.js';
 import { isLoopback, parseEndpoint, reachable } from '../shared/transport/address.js';
 import { LocalWorkers } from './local-workers.js';
-import { WorkerGroup } from './worker-group.js';
+import { WorkerGroup, type WorkerGroupOptions } from './worker-group.js';
 
 export interface GroupOptions {
   readonly config: Config;
@@ -26,6 +26,10 @@ export interface GroupOptions {
   readonly logs: string;
   /** How often in all local workers that end are started again. */
   readonly restarts: number;
+  /** What local workers find in their environment beside this process's own. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Where each rank finds its peers, if that is not where they listen: see `WorkerGroupOptions`. */
+  readonly route?: WorkerGroupOptions['route'];
   readonly log: (message: string) => void;
 }
 
@@ -63,6 +67,7 @@ export async function withWorkers<T>(
     key,
     heartbeatMs: config.deadlines.heartbeatSeconds * 1000,
     log,
+    route: options.route,
     welcome: { config, dataset: { digest: dataset.digest, train: trainImages, test: testImages } },
     // One that is stopped or stuck holds its memory and its GPU: the others have gone on without it.
     lost: ({ slot }) => slot !== null && local?.kill(slot),
@@ -82,6 +87,7 @@ export async function withWorkers<T>(
         join,
         logs,
         restarts: options.restarts,
+        environment: options.environment,
         onExit: (slot, how) => group.exited(slot, `${how} (see ${logs}/worker-${slot}.log)`),
       });
     }

@@ -3,18 +3,19 @@ import type { Config } from '../shared/config/schema.js';
 import { rangeOf } from '../shared/plan/range.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
-import type { Assignment, WorkerMessageOf } from '../shared/protocol/messages.js';
+import type { Assignment } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
 import { evaluate } from './evaluation.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
+import { type RankTimes, rankTimes, slowestRank, waitingForSlowest } from './rank-times.js';
 import type { Recovery } from './recovery.js';
 import type { WorkerGroup } from './worker-group.js';
 
 /** Who is told of what happens, in order. */
 export interface TrainingObserver {
   stage(stage: TimelineStage): void;
-  /** `fingerprint` is that of the weights before the step. */
-  step(event: StepEvent, position: Position, fingerprint: string): void;
+  /** `fingerprint` is that of the weights before the step; `ranks` is where each rank's time went. */
+  step(event: StepEvent, position: Position, fingerprint: string, ranks: readonly RankTimes[]): void;
   evaluation(event: EvalEvent): void;
   /** The replica after `step` commits is to be saved. What the promise waits for holds up the training. */
   checkpoint(position: Position, step: number): Promise<void>;
@@ -98,14 +99,14 @@ export class Training {
         if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
         return step;
       }
-      const { event, pause, fingerprint } = await this.#surviving(stage, async () => {
+      const { event, pause, fingerprint, ranks } = await this.#surviving(stage, async () => {
         if (!dealt) await this.#deal(step, stage.index);
         // Should it come to nothing, it is dealt again.
         dealt = false;
         return await this.#step(position, step, end);
       });
       dealt = pause === undefined;
-      observer.step(event, position, fingerprint);
+      observer.step(event, position, fingerprint, ranks);
       if (pause?.grows) await this.options.recovery?.reform(undefined, stage.index);
       if (pause?.evaluates) await this.#surviving(stage, () => this.#evaluate(position, step));
       if (pause?.saves) await this.#save(position, step + 1);
@@ -176,6 +177,7 @@ export class Training {
     readonly event: StepEvent;
     readonly pause: Pause | undefined;
     readonly fingerprint: string;
+    readonly ranks: readonly RankTimes[];
   }> {
     const { config, group, timeline } = this.options;
     const deadline = config.deadlines.stepSeconds * 1000;
@@ -195,6 +197,8 @@ export class Training {
     );
     const applied = await group.collectFromSurvivors('applied', deadline);
     const total = performance.now() - began;
+    const ranks = rankTimes(reduced, applied);
+    const slowest = slowestRank(ranks);
     const { config: stage, epochs, samplesPerEpoch } = position.stage;
     const event: StepEvent = {
       type: 'step',
@@ -209,9 +213,10 @@ export class Training {
       gradNorm: [...applied.values()][0]!.gradNorm,
       imagesPerSec: (timeline.globalBatch / total) * 1000,
       workers: group.members.length,
-      ms: { total, ...slowest(reduced, applied) },
+      ms: { total, ...partsOf(ranks), waiting: waitingForSlowest(ranks) },
+      slowest,
     };
-    return { event, pause, fingerprint: reduced[0]!.fingerprint };
+    return { event, pause, fingerprint: reduced[0]!.fingerprint, ranks };
   }
 
   async #evaluate(position: Position, step: number): Promise<void> {
@@ -237,12 +242,9 @@ function wholeStage({ firstStep, steps }: TimelineStage): number {
 }
 
 /** The time split of the rank that computed longest: one rank's, so that the parts add up. */
-function slowest(
-  reduced: readonly WorkerMessageOf<'reduced'>[],
-  applied: ReadonlyMap<number, WorkerMessageOf<'applied'>>,
-) {
-  const [first = 0, ...others] = applied.keys();
-  let rank = first;
-  for (const other of others) if (reduced[other]!.ms.compute > reduced[rank]!.ms.compute) rank = other;
-  return { ...reduced[rank]!.ms, commit: applied.get(rank)!.commitMs };
+function partsOf(ranks: readonly RankTimes[]): Omit<RankTimes, 'rank'> {
+  const { rank: _, ...parts } = ranks.reduce((longest, other) =>
+    other.compute > longest.compute ? other : longest,
+  );
+  return parts;
 }

@@ -5,6 +5,7 @@ import { LockstepError } from '../shared/errors.js';
 import {
   type CoordinatorMessage,
   type CoordinatorMessageOf,
+  type Peer,
   protocolVersion,
   type WorkerMessage,
   type WorkerMessageOf,
@@ -36,6 +37,8 @@ export interface WorkerGroupOptions {
   readonly lost: (worker: WorkerConnection) => void;
   /** Answers a worker that has no copy of the data. */
   readonly samples: (request: WorkerMessageOf<'samples'>) => readonly Uint8Array[];
+  /** Where each rank finds its peers, by rank, if their links lead through something: a simulated network. */
+  readonly route?: ((peers: readonly Peer[]) => Promise<readonly Peer[][]>) | undefined;
 }
 
 /** Larger than any tensor of a checkpoint; what is larger is no message of ours. */
@@ -200,9 +203,12 @@ export class WorkerGroup {
     for (const { loss } of workers) if (loss !== undefined) this.#broken.raise(loss);
     const generation = this.#generation;
     const peers = workers.map(({ peer }) => peer);
+    const routed = await this.options.route?.(peers);
     const ticket = randomBytes(12).toString('base64url');
     await Promise.all(
-      workers.map((_, rank) => this.send(rank, { type: 'form', generation, rank, peers, ticket })),
+      workers.map((_, rank) =>
+        this.send(rank, { type: 'form', generation, rank, peers: routed?.[rank] ?? peers, ticket }),
+      ),
     );
     await Promise.all(
       workers.map(async (worker) => {

@@ -2,6 +2,7 @@
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { Range } from '../shared/plan/range.js';
 import type { Phase, StepResult, StepTimes } from '../shared/protocol/messages.js';
+import { simulateCompute } from '../shared/simulation/compute.js';
 import type { PeerExchange } from '../shared/transport/peer-exchange.js';
 import { Reducer } from './exchange/reducer.js';
 import { computeInTurn } from './in-turn.js';
@@ -64,6 +65,7 @@ export async function runStep(
   phase('input');
   for (let k = range.lo; k < range.hi; k += 1) batches.set(k, input.batch(k));
   clock.lap('input');
+  await simulateCompute(exchange.rank, batches.size);
 
   const sums = new LocalSums(program.buckets.length, microBatches);
   const reducer = new Reducer({

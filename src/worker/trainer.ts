@@ -39,6 +39,8 @@ export class Trainer {
   #program: StageProgram | undefined;
   #evaluation: Evaluation | undefined;
   #features: Features | undefined;
+  /** What it took to fill the next step's batch ahead, in ms: part of that step's input, not of this one's commit. */
+  #aheadMs = 0;
   /** Settles when the last snapshot is on its way. */
   #saved: Promise<void> = Promise.resolve();
 
@@ -237,13 +239,15 @@ export class Trainer {
     });
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
     const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
-    const times: StepTimes = { ...ms, input: ms.input + prepared };
+    const times: StepTimes = { ...ms, input: ms.input + prepared + this.#aheadMs };
     try {
       const summed = performance.now();
       this.link.enter('commit', step);
       await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
       // Filled while the coordinator waits for slower ranks.
+      const looking = performance.now();
       await this.batches.lookAhead(step + 1, range);
+      this.#aheadMs = performance.now() - looking;
       const { message } = await this.link.expect('commit');
       if (message.step !== step) {
         throw new LockstepError(
@@ -261,7 +265,7 @@ export class Trainer {
         generation,
         step,
         gradNorm,
-        commitMs: performance.now() - summed,
+        commitMs: performance.now() - summed - this.#aheadMs,
       });
       return message.next;
     } finally {

@@ -24,6 +24,7 @@ export const palette: Readonly<Record<string, Colour>> = {
   warning: { light: '#8a5a00', dark: '#f0bf63' },
   ...Object.fromEntries(runs.map((colour, i) => [`run-${i + 1}`, colour])),
   compute: { light: '#5c97c4', dark: '#4f8fc0' },
+  waiting: { light: '#d9bd5c', dark: '#b59a3d' },
   comm: { light: '#e08a45', dark: '#d98443' },
   commit: { light: '#b878a2', dark: '#b878a2' },
   input: { light: '#3fa98a', dark: '#3a9f82' },

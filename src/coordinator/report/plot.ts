@@ -1,14 +1,20 @@
 /** Drawings: Observable Plot on a DOM without a browser. A drawing carries its scales, so that a page can read values off it. */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import type { Axis, Unit } from './axis.js';
+import type { Unit } from './axis.js';
 import type { Domain } from './domain.js';
 
 /** In the units of the drawing; a phone shows them nearly 1:1. */
 export const size = { width: 400, height: 228 } as const;
 
 export interface PlotOptions {
-  readonly x: { readonly unit: Unit; readonly low: number; readonly high: number };
+  readonly x: {
+    readonly unit: Unit | 'workers';
+    readonly low: number;
+    readonly high: number;
+    /** Where the axis is to have its ticks, which makes it logarithmic. */
+    readonly ticks?: readonly number[];
+  };
   readonly y: Domain & { readonly label: string; readonly tick: ((value: number) => string) | string };
   /** What people who can't see it are told. */
   readonly description: string;
@@ -19,7 +25,9 @@ export interface PlotOptions {
 /** How a page writes the values of a plot. */
 export type Format = 'percent' | 'figures' | 'ms';
 
-const unitLabels: Record<Axis['unit'], string> = { step: 'step', epoch: 'epoch', images: 'images seen' };
+const unitLabels: Record<PlotOptions['x']['unit'], string> = {
+  ...{ step: 'step', epoch: 'epoch', images: 'images seen', workers: 'workers' },
+};
 
 /** The drawing as SVG text. */
 export function draw({ x, y, description, format, marks }: PlotOptions): string {
@@ -38,8 +46,9 @@ export function draw({ x, y, description, format, marks }: PlotOptions): string 
       domain: [x.low, x.high],
       label: unitLabels[x.unit],
       labelArrow: 'none',
-      ticks: 5,
-      tickFormat: ticks(x.high),
+      ...(x.ticks === undefined
+        ? { ticks: 5, tickFormat: ticks(x.high) }
+        : { type: 'log', ticks: [...x.ticks], tickFormat: plain }),
     },
     y: {
       domain: [y.low, y.high],

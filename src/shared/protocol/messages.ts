@@ -48,6 +48,7 @@ export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 
 /** Where a worker's time went, in milliseconds. */
 const stepTimesSchema = z.strictObject({
+  /** Making the batch, also ahead of the step. */
   input: z.number(),
   compute: z.number(),
   /** Waiting for other workers' values while nothing was computed. */
@@ -113,7 +114,7 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     step,
     /** Global norm of the reduced gradients before clipping. */
     gradNorm: z.number(),
-    /** From the end of the reduction until the new weights are in place. */
+    /** From the end of the reduction until the new weights are in place, but for filling the next batch meanwhile. */
     commitMs: z.number(),
   }),
   z.strictObject({
