@@ -94,14 +94,19 @@ export class SlurmCluster {
   }
 
   /** Submits a job. @returns its number */
-  submit(args: readonly string[], { from, env = {} }: JobOptions): string {
-    const { status, stdout, stderr } = spawnSync('sbatch', ['--parsable', ...args], {
+  submit(args: readonly string[], options: JobOptions): string {
+    return this.shell(`sbatch --parsable ${args.join(' ')}`, options).trim();
+  }
+
+  /** Runs what a user types on the login node. @returns what it printed */
+  shell(text: string, { from, env = {} }: JobOptions): string {
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', text], {
       cwd: from,
       env: { ...this.env, ...env },
       encoding: 'utf8',
     });
-    if (status !== 0) throw new Error(`sbatch ${args.join(' ')}: ${stderr}`);
-    return stdout.trim();
+    if (status !== 0) throw new Error(`${text}\n${stdout}${stderr}`);
+    return stdout;
   }
 
   /** @throws what the command printed on stderr */
@@ -123,8 +128,9 @@ export class SlurmCluster {
     return this.states(job);
   }
 
-  /** As if its power failed: everything on it is gone at once, and nobody is told. */
+  /** As if its power failed: everything on it is gone at once, and no connection is closed. */
   crash(node: string): void {
+    this.#run('ip', ['link', 'set', this.#cable(node), 'down']);
     this.#daemons.get(node)?.kill('SIGKILL');
     this.#daemons.delete(node);
     this.#killProcessesOn(node);
@@ -132,6 +138,7 @@ export class SlurmCluster {
 
   /** Starts a node, or one that has crashed again. @returns when Slurm counts on it */
   async boot(node: string): Promise<void> {
+    this.command('ip', 'link', 'set', this.#cable(node), 'up');
     const setUp = [
       'hostname "$1"',
       `mount --bind ${this.#at('etc/hosts')} /etc/hosts`,
@@ -171,6 +178,11 @@ export class SlurmCluster {
     return `${this.#id}-${node}`;
   }
 
+  /** Its end at the bridge. */
+  #cable(node: string): string {
+    return `${this.#id}v${this.nodes.indexOf(node)}`;
+  }
+
   #address(node: string): string {
     return `${this.#subnet}.${11 + this.nodes.indexOf(node)}`;
   }
@@ -190,7 +202,7 @@ export class SlurmCluster {
 
   #logs(): string {
     return readdirSync(this.#at('log'))
-      .map((name) => `== ${name}\n${readFileSync(this.#at(`log/${name}`), 'utf8').slice(-2000)}`)
+      .map((name) => `== ${name}\n${readFileSync(this.#at(`log/${name}`), 'utf8').slice(-800)}`)
       .join('\n');
   }
 
@@ -221,11 +233,12 @@ export class SlurmCluster {
     ip('link', 'add', this.#id, 'type', 'bridge');
     ip('address', 'add', `${this.#subnet}.1/24`, 'dev', this.#id);
     ip('link', 'set', this.#id, 'up');
-    for (const [i, node] of this.nodes.entries()) {
+    for (const node of this.nodes) {
       const namespace = this.#namespace(node);
+      const cable = this.#cable(node);
       ip('netns', 'add', namespace);
-      ip('link', 'add', `${this.#id}v${i}`, 'type', 'veth', 'peer', 'name', 'fabric0', 'netns', namespace);
-      ip('link', 'set', `${this.#id}v${i}`, 'master', this.#id, 'up');
+      ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'fabric0', 'netns', namespace);
+      ip('link', 'set', cable, 'master', this.#id);
       ip('-n', namespace, 'address', 'add', `${this.#address(node)}/24`, 'dev', 'fabric0');
       ip('-n', namespace, 'link', 'set', 'fabric0', 'up');
       ip('-n', namespace, 'link', 'set', 'lo', 'up');
@@ -272,8 +285,8 @@ SlurmUser=${username}
 SlurmdUser=${username}
 AuthType=auth/munge
 CredType=cred/munge
-# A job that is put back into the queue waits for so long.
-AuthInfo=socket=${this.#at('run/munge.sock')},cred_expire=3
+# A job that is put back into the queue waits for so long; less than 5 s is refused.
+AuthInfo=socket=${this.#at('run/munge.sock')},cred_expire=5
 StateSaveLocation=${this.#at('state')}
 SlurmdSpoolDir=${this.#at('spool')}/%n
 SlurmctldPidFile=${this.#at('run/slurmctld.pid')}
