@@ -6,6 +6,7 @@ import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
 import { reportCommand } from './report.js';
+import { setupCommand } from './setup.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
@@ -24,4 +25,5 @@ export const commands = [
   workerCommand,
   dataCommand,
   benchCommand,
+  setupCommand,
 ] as unknown as CommandModule[];
