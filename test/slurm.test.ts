@@ -1,12 +1,14 @@
 /** The job scripts on a real Slurm of two nodes (test/slurm-cluster.ts): as they are, but for the size of the job. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readRun } from '../src/coordinator/run-folder.js';
+import { cacheFolder } from '../src/shared/data/resolve.js';
 import { packageRoot } from '../src/shared/package-root.js';
 import { committed, computed } from './lockstep-command.js';
 import { SlurmCluster } from './slurm-cluster.js';
 import { type SmallResult, smallConfig, undisturbed } from './small-run.js';
+import { shellBlocks, Terminal } from './terminal.js';
 
 const missing = SlurmCluster.missing();
 if (missing !== undefined) process.stderr.write(`The tests on Slurm are skipped: ${missing}.\n`);
@@ -112,6 +114,67 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     for (const workers of [1, 2]) {
       const { topology } = await readRun(join(runs, `workers-${workers}`));
       expect(topology).toMatchObject({ workers });
+    }
+  });
+
+  it('a dataset goes to the disk of every node', async () => {
+    const packed = join(cluster.folder, 'packed');
+    const sample = join(packageRoot, 'data', 'sample', 'cifar10-sample.tar.xz');
+    cluster.shell(
+      `${packageRoot}/bin/lockstep data import ${sample} --to packed/staged && tar -cf staged.tar -C packed staged`,
+      { from: cluster.folder },
+    );
+    rmSync(packed, { recursive: true });
+    const job = cluster.submit(
+      [
+        ...['--nodes=2', '--ntasks-per-node=1', join(scripts, 'several-nodes.sh'), config],
+        ...['--set', 'data.dataset=staged'],
+      ],
+      { from: cluster.folder, env: { ...env, LOCKSTEP_DATA: join(cluster.folder, 'staged.tar') } },
+    );
+    // The same images under another name.
+    expect(await finished(job)).toEqual(await undisturbed(text));
+    expect(printedBy(job)).not.toContain('samples come from the coordinator');
+  });
+
+  it('docs/hpc.md, word by word, comes to a finished job on two nodes', async () => {
+    const home = join(cluster.folder, 'home');
+    // What set-up would download.
+    cluster.shell(
+      [
+        `mkdir -p ${home}/lockstep/scripts`,
+        `touch ${home}/lockstep/scripts/setup.mjs`,
+        `cp -al ${packageRoot}/node_modules ${packageRoot}/.engine ${home}/lockstep`,
+      ].join(' && '),
+      { from: cluster.folder },
+    );
+    const terminal = new Terminal(
+      {
+        ...cluster.env,
+        HOME: home,
+        LOCKSTEP_CACHE: cacheFolder(),
+        // Node and compilers are there already.
+        'BASH_FUNC_module%%': '() { :; }',
+      },
+      packageRoot,
+    );
+    try {
+      const page = readFileSync(join(packageRoot, 'docs', 'hpc.md'), 'utf8');
+      const blocks = shellBlocks(page, ['Install', 'A first job']);
+      expect(blocks).toHaveLength(4);
+      const [fillIn, install, submitFirst, look] = blocks as [string, string, string, string];
+      await terminal.type(fillIn.replace('LOCKSTEP_ENGINE=gpu', 'LOCKSTEP_ENGINE=cpu'));
+      await terminal.type(install);
+      await terminal.type(submitFirst);
+      const job = (await terminal.type('echo "$job"')).trim();
+      const run = join(home, 'lockstep', 'runs', `lockstep-${job}`);
+      await committed(run, 1);
+      expect(await terminal.type(look)).toContain('test loss');
+      expect(await cluster.ended(job)).toEqual(['COMPLETED']);
+      expect(existsSync(join(run, 'summary.json'))).toBe(true);
+      expect(new Set([...logOf(run).matchAll(/worker on (\w+)/g)].map(([, host]) => host)).size).toBe(2);
+    } finally {
+      terminal.close();
     }
   });
 
