@@ -7,6 +7,7 @@ import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
 import { reportCommand } from './report.js';
 import { scaleCommand } from './scale.js';
+import { setupCommand } from './setup.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
@@ -26,4 +27,5 @@ export const commands = [
   workerCommand,
   dataCommand,
   benchCommand,
+  setupCommand,
 ] as unknown as CommandModule[];

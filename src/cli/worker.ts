@@ -2,15 +2,20 @@
 import { pino } from 'pino';
 import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
-import { type Join, joinVariable, parseJoin, readJoinFile } from '../shared/security/join.js';
+import { awaitJoinFile } from '../shared/security/await-join.js';
+import { type Join, joinVariable, parseJoin } from '../shared/security/join.js';
+import { addressOfInterface } from '../shared/slurm/address.js';
+import { gpuOf, type SlurmJob, slurmJob } from '../shared/slurm/job.js';
 import { addressTowards } from '../shared/transport/address.js';
 import { runWorker } from '../worker/worker.js';
+import { interfaceOption } from './interface-option.js';
 import { runCommand } from './output.js';
 
 interface WorkerArguments {
   readonly join: string | undefined;
   readonly coordinator: string | undefined;
   readonly address: string | undefined;
+  readonly interface: string | undefined;
   readonly slot: number | undefined;
 }
 
@@ -21,7 +26,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     yargs
       .option('join', {
         type: 'string',
-        describe: `The run's join.json, which the coordinator writes into its folder; or its text in ${joinVariable}`,
+        describe: `The run's join.json, which the coordinator writes; or its text in ${joinVariable}  [default in a Slurm job: the one of the job's coordinator]`,
       })
       .option('coordinator', {
         type: 'string',
@@ -32,9 +37,11 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         describe:
           'The address of this host that other workers reach  [default: found from the way to the coordinator]',
       })
+      .option('interface', interfaceOption)
       .option('slot', { type: 'number', hidden: true })
-      .example('$0 worker --join runs/one/join.json', 'join a run on this or another host'),
-  handler: ({ join: file, coordinator, address, slot }) =>
+      .example('$0 worker --join runs/one/join.json', 'join a run on this or another host')
+      .example('srun $0 worker', 'in a Slurm job, one worker a task'),
+  handler: ({ join: file, coordinator, address, interface: network, slot }) =>
     runCommand(false, async () => {
       // Synchronous, so that nothing is lost when the process ends by an error.
       const logger = pino({ base: { pid: process.pid } }, pino.destination({ fd: 1, sync: true }));
@@ -50,22 +57,44 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
           before = true;
         });
       }
-      const given = joinOf(file);
+      const job = slurmJob();
+      // One that a coordinator has launched has its place and its GPU from there.
+      const task = slot === undefined ? job?.task : undefined;
+      const { CUDA_VISIBLE_DEVICES: visible } = process.env;
+      if (task !== undefined && visible !== undefined) {
+        process.env.CUDA_VISIBLE_DEVICES = gpuOf(task.localRank, visible);
+      }
+      const log = (message: string) => logger.info(message);
+      const given = await joinOf(file, job, log);
       const join = coordinator === undefined ? given : { ...given, endpoint: coordinator };
       await runWorker({
         join,
-        address: address ?? (await addressTowards(join.endpoint)),
-        slot: slot ?? null,
-        log: (message) => logger.info(message),
+        address: address ?? (await addressFor(join, network)),
+        slot: slot ?? task?.rank ?? null,
+        log,
       });
     }),
 };
 
-function joinOf(file: string | undefined): Join {
-  if (file !== undefined) return readJoinFile(file);
+/** How long a worker waits for its coordinator to listen: it may have to unpack the data first. */
+const joinMs = 300_000;
+
+async function joinOf(
+  file: string | undefined,
+  job: SlurmJob | undefined,
+  log: (message: string) => void,
+): Promise<Join> {
+  if (file !== undefined) return await awaitJoinFile(file, joinMs, log);
   const text = process.env[joinVariable];
   if (text !== undefined) return parseJoin(text, joinVariable);
+  if (job !== undefined) return await awaitJoinFile(job.joinFile, joinMs, log);
   throw new LockstepError('USAGE', 'A worker needs to know which run to join.', {
     hint: 'Give the join.json in its run folder with --join.',
   });
+}
+
+/** Where the coordinator listens at loopback, nothing else may be reached from elsewhere either. */
+async function addressFor({ endpoint, encrypted }: Join, network: string | undefined): Promise<string> {
+  if (network !== undefined && encrypted) return addressOfInterface(network);
+  return await addressTowards(endpoint);
 }
