@@ -4,6 +4,7 @@ import { benchCommand } from './bench.js';
 import { coordinatorCommand } from './coordinator.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { reportCommand } from './report.js';
 import { tensorboardCommand } from './tensorboard.js';
@@ -14,6 +15,7 @@ import { workerCommand } from './worker.js';
 
 export const commands = [
   demoCommand,
+  doctorCommand,
   trainCommand,
   watchCommand,
   evalCommand,
