@@ -1,7 +1,12 @@
-/** `lockstep doctor`: whether this host, and the links between hosts, are fit for a run. */
+/** `lockstep doctor`: whether hosts, and the links between them, are fit for a run. */
+import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { type Counts, countLevels } from '../doctor/finding.js';
+import { type Counts, countLevels, type Finding } from '../doctor/finding.js';
 import { examineHost, type HostReport } from '../doctor/host.js';
+import { joinHosts, measureHosts } from '../doctor/links/hosts.js';
+import { type LinkReport, linkFinding, linkReport, skewFinding } from '../doctor/links/judge.js';
+import { measureLocalLinks } from '../doctor/links/local.js';
+import type { Plan } from '../doctor/plan.js';
 import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
@@ -14,12 +19,23 @@ export interface DoctorReport {
   readonly version: string;
   readonly counts: Counts;
   readonly hosts: readonly HostReport[];
+  readonly links: readonly LinkReport[];
+  /** What the links are judged to be. */
+  readonly linkFindings: readonly Finding[];
 }
 
 interface DoctorArguments {
   readonly config: string | undefined;
   readonly runs: string;
   readonly workers: number;
+  readonly links: boolean;
+  readonly hosts: number | undefined;
+  readonly bind: string | undefined;
+  readonly advertise: string | undefined;
+  readonly join: string | undefined;
+  readonly 'join-file': string | undefined;
+  readonly address: string | undefined;
+  readonly wait: number;
   readonly json: boolean;
 }
 
@@ -35,18 +51,112 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
         describe: 'Where run folders go; its disk is measured',
       })
       .option('workers', { type: 'number', default: 2, describe: 'Workers on each host' })
+      .option('links', { type: 'boolean', default: true, describe: 'Measure links between workers' })
+      .option('hosts', {
+        type: 'number',
+        describe: 'Measure between so many hosts, this one too; needs --bind',
+      })
+      .option('bind', {
+        type: 'string',
+        describe: 'Where others join: tcp://ADDRESS:PORT, * for any free port',
+      })
+      .option('advertise', {
+        type: 'string',
+        describe: 'The name or address at which others reach this host  [default: that of --bind]',
+      })
+      .option('join-file', {
+        type: 'string',
+        describe: 'Where --hosts writes what others need to join  [default: doctor-join.json in --runs]',
+      })
+      .option('join', { type: 'string', describe: "Take part with this host, by the hub's join file" })
+      .option('address', {
+        type: 'string',
+        describe: 'The address of this host that other hosts reach  [default: found from the way to the hub]',
+      })
+      .option('wait', { type: 'number', default: 180, describe: 'Seconds to wait for other hosts' })
       .option('json', { type: 'boolean', default: false, describe: 'Print all values as JSON on stdout' })
-      .example('$0 doctor', 'this host'),
-  handler: ({ config, runs, workers, json }) =>
-    runCommand(json, async () => {
+      .check(({ hosts, bind, join: file, workers, wait }) => {
+        if ((hosts === undefined) !== (bind === undefined)) throw new Error('--hosts and --bind go together');
+        if (hosts !== undefined && file !== undefined) throw new Error('Give --hosts or --join, not both');
+        if (hosts !== undefined && (!Number.isInteger(hosts) || hosts < 2))
+          throw new Error('--hosts must be 2 or more');
+        if (!Number.isInteger(workers) || workers < 1) throw new Error('--workers must be 1 or more');
+        if (!(wait >= 0)) throw new Error('--wait must be 0 or more');
+        return true;
+      })
+      .example('$0 doctor', 'this host')
+      .example("$0 doctor --hosts 2 --bind 'tcp://10.0.0.1:*'", 'the first of two hosts')
+      .example('$0 doctor --join runs/doctor-join.json', 'the second'),
+  handler: (args) =>
+    runCommand(args.json, async () => {
+      const { config, runs, workers, json } = args;
       const plan = { runs, workers, config: config === undefined ? undefined : await loadConfig(config) };
-      const host = await examineHost(plan);
-      const report: DoctorReport = { format: 1, version, counts: countLevels(host.findings), hosts: [host] };
-      if (!json) process.stdout.write(`${host.host}\n${findingsText(host.findings)}\n`);
+      const report =
+        args.join === undefined ? await examine(args, plan) : await takePart(args, args.join, plan);
+      if (!json) process.stdout.write(reportText(report));
       throwIfUnfit(report);
       if (json) print(report);
     }),
 };
+
+async function examine(args: DoctorArguments, plan: Plan): Promise<DoctorReport> {
+  const { hosts, bind, links: withLinks, runs, advertise, address } = args;
+  if (hosts === undefined || bind === undefined) {
+    const host = await examineHost(plan);
+    const links = withLinks ? await measureLocalLinks(log) : [];
+    return reportOf([host], links.map(linkReport), []);
+  }
+  const { reports, links } = await measureHosts({
+    hosts,
+    bind,
+    advertise,
+    address,
+    joinFile: args['join-file'] ?? join(runs, 'doctor-join.json'),
+    waitMs: args.wait * 1000,
+    examine: () => examineHost(plan),
+    log,
+  });
+  return reportOf(reports, links.map(linkReport), missing(reports.length, hosts));
+}
+
+/** The report of a host that joins has no links: they are in the hub's. */
+async function takePart(args: DoctorArguments, file: string, plan: Plan): Promise<DoctorReport> {
+  const report = await examineHost(plan);
+  const { address, wait } = args;
+  const measured = await joinHosts({ file, address, waitMs: wait * 1000, report, log });
+  log(measured ? 'took part; the links are in the report of the hub' : 'this host takes part already');
+  return reportOf([report], [], []);
+}
+
+function reportOf(
+  hosts: readonly HostReport[],
+  links: readonly LinkReport[],
+  more: readonly Finding[],
+): DoctorReport {
+  const linkFindings = [...more, ...links.flatMap((link) => [linkFinding(link), ...skewFinding(link)])];
+  const counts = countLevels([...hosts.flatMap(({ findings }) => findings), ...linkFindings]);
+  return { format: 1, version, counts, hosts, links, linkFindings };
+}
+
+function missing(count: number, hosts: number): Finding[] {
+  if (count >= hosts) return [];
+  return [
+    {
+      subject: 'links',
+      check: 'hosts',
+      level: 'failure',
+      value: `${count} of ${hosts} joined`,
+      advice: 'Start `lockstep doctor --join FILE` on each; can they reach the address of --bind?',
+      facts: { joined: count, expected: hosts },
+    },
+  ];
+}
+
+function reportText({ hosts, linkFindings }: DoctorReport): string {
+  const parts = hosts.map(({ host, findings }) => `${host}\n${findingsText(findings)}\n`);
+  if (linkFindings.length > 0) parts.push(`${findingsText(linkFindings)}\n`);
+  return parts.join('\n');
+}
 
 /** @throws LockstepError UNFIT with the whole report */
 function throwIfUnfit(report: DoctorReport): void {
@@ -60,4 +170,8 @@ function throwIfUnfit(report: DoctorReport): void {
 
 function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function log(message: string): void {
+  process.stderr.write(`lockstep doctor: ${message}\n`);
 }
