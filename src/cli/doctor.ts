@@ -75,15 +75,7 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       })
       .option('wait', { type: 'number', default: 180, describe: 'Seconds to wait for other hosts' })
       .option('json', { type: 'boolean', default: false, describe: 'Print all values as JSON on stdout' })
-      .check(({ hosts, bind, join: file, workers, wait }) => {
-        if ((hosts === undefined) !== (bind === undefined)) throw new Error('--hosts and --bind go together');
-        if (hosts !== undefined && file !== undefined) throw new Error('Give --hosts or --join, not both');
-        if (hosts !== undefined && (!Number.isInteger(hosts) || hosts < 2))
-          throw new Error('--hosts must be 2 or more');
-        if (!Number.isInteger(workers) || workers < 1) throw new Error('--workers must be 1 or more');
-        if (!(wait >= 0)) throw new Error('--wait must be 0 or more');
-        return true;
-      })
+      .check(checkArguments)
       .example('$0 doctor', 'this host')
       .example("$0 doctor --hosts 2 --bind 'tcp://10.0.0.1:*'", 'the first of two hosts')
       .example('$0 doctor --join runs/doctor-join.json', 'the second'),
@@ -98,6 +90,25 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       if (json) print(report);
     }),
 };
+
+/** @throws LockstepError USAGE */
+function checkArguments({
+  hosts,
+  bind,
+  join: file,
+  workers,
+  wait,
+}: Pick<DoctorArguments, 'hosts' | 'bind' | 'join' | 'workers' | 'wait'>): true {
+  const usage = (message: string) =>
+    new LockstepError('USAGE', message, { hint: 'See: lockstep doctor --help' });
+  if ((hosts === undefined) !== (bind === undefined)) throw usage('--hosts and --bind go together.');
+  if (hosts !== undefined && file !== undefined) throw usage('Give --hosts or --join, not both.');
+  if (hosts !== undefined && (!Number.isInteger(hosts) || hosts < 2))
+    throw usage('--hosts must be 2 or more.');
+  if (!Number.isInteger(workers) || workers < 1) throw usage('--workers must be 1 or more.');
+  if (!(wait >= 0)) throw usage('--wait must be 0 or more.');
+  return true;
+}
 
 async function examine(args: DoctorArguments, plan: Plan): Promise<DoctorReport> {
   const { hosts, bind, links: withLinks, runs, advertise, address } = args;
@@ -152,8 +163,14 @@ function missing(count: number, hosts: number): Finding[] {
   ];
 }
 
+/** The first host in full, of the others what is not well. */
 function reportText({ hosts, linkFindings }: DoctorReport): string {
-  const parts = hosts.map(({ host, findings }) => `${host}\n${findingsText(findings)}\n`);
+  const parts = hosts.map(({ host, findings }, i) => {
+    if (i === 0) return `${host}\n${findingsText(findings)}\n`;
+    const bad = findings.filter(({ level }) => level !== 'ok');
+    const well = `${host}: ${findings.length - bad.length} of ${findings.length} checks are well\n`;
+    return bad.length === 0 ? well : `${well}${findingsText(bad)}\n`;
+  });
   if (linkFindings.length > 0) parts.push(`${findingsText(linkFindings)}\n`);
   return parts.join('\n');
 }

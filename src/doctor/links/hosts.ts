@@ -24,6 +24,9 @@ export interface HubHostOptions {
   readonly log: (message: string) => void;
 }
 
+/** How long this host's own part may take to join. */
+const ownMs = 10_000;
+
 export interface HostsResult {
   readonly reports: readonly HostReport[];
   readonly links: readonly LinkResult[];
@@ -45,8 +48,10 @@ export async function measureHosts(options: HubHostOptions): Promise<HostsResult
     log(`listens at ${endpoint}; on the other hosts: lockstep doctor --join ${joinFile}`);
     const report = await options.examine();
     const address = options.address ?? (await addressTowards(endpoint));
-    const own = takePart({ join, address, report, log, welcomeMs: 10_000 });
+    const own = takePart({ join, address, report, log, welcomeMs: ownMs });
     own.catch(() => {});
+    // Somebody of this host; then those whom --wait is for.
+    await hub.joined(1, ownMs);
     const all = await hub.joined(hosts, waitMs);
     if (!all) log(`only ${hub.reports.length} of ${hosts} hosts joined in ${waitMs / 1000} s`);
     const links = await hub.measureAll(true, (from, to) => log(`measures ${from} – ${to}`));

@@ -5,6 +5,7 @@ import { LockstepError } from '../../shared/errors.js';
 import { Gate } from '../../shared/security/gate.js';
 import type { KeyPair } from '../../shared/security/join.js';
 import type { Protection } from '../../shared/security/socket-options.js';
+import { machineIdentity } from '../../shared/transport/machine.js';
 import { Outbox } from '../../shared/transport/outbox.js';
 import { decode, encode } from '../../shared/transport/wire.js';
 import { version } from '../../shared/version.js';
@@ -23,6 +24,8 @@ export interface HubOptions {
   readonly log: (message: string) => void;
   /** Whether members that share a machine's memory count as one: a second one is sent away, content. */
   readonly onePerMachine: boolean;
+  /** How long two members may take to make a link. Default 20 s. */
+  readonly linkMs?: number;
 }
 
 /** A link between two hosts: what was measured, or why there is none. */
@@ -38,12 +41,16 @@ export interface LinkResult {
 interface Member {
   readonly identity: Buffer;
   readonly registration: Registration;
+  /** Why nothing is asked of it any more. */
+  lost?: LockstepError;
   /** Told of every message. */
   take: (message: MemberMessage) => void;
 }
 
-/** Making a link, and measuring it over 100 Mbit/s, both with much to spare. */
-const deadlines = { linkMs: 40_000, measureMs: 120_000 };
+/** Measuring takes about 20 s over 100 Mbit/s. */
+const deadlines = { linkMs: 20_000, measureMs: 120_000 };
+/** A member whose link is late says so, and which direction it was. */
+const graceMs = 5_000;
 
 export class LinkHub {
   readonly #outbox: Outbox;
@@ -143,11 +150,15 @@ export class LinkHub {
     }));
     const link = { from, to, encrypted, sameMachine };
     try {
-      const linked = pair.map((member) => this.#next(member, 'linked', generation, deadlines.linkMs));
+      for (const { lost } of pair) if (lost !== undefined) throw lost;
+      const { linkMs = deadlines.linkMs } = this.options;
+      const linked = pair.map((member) => this.#next(member, 'linked', generation, linkMs + graceMs));
       for (const [rank, { identity }] of pair.entries()) {
-        this.#send(identity, { type: 'link', generation, rank, ticket, peers });
+        this.#send(identity, { type: 'link', generation, rank, ticket, peers, deadlineMs: linkMs });
       }
-      await Promise.all(linked);
+      // Both have spoken before the next pair begins.
+      const failed = (await Promise.allSettled(linked)).find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
       const measured = this.#next(first, 'measured', generation, deadlines.measureMs);
       this.#send(first.identity, { type: 'measure', generation });
       const { measurement } = await measured;
@@ -169,10 +180,10 @@ export class LinkHub {
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        timer = setTimeout(
-          () => reject(new LockstepError('WORKER_LOST', `${name} was silent for ${deadlineMs / 1000} s.`)),
-          deadlineMs,
-        );
+        timer = setTimeout(() => {
+          member.lost = new LockstepError('WORKER_LOST', `${name} was silent for ${deadlineMs / 1000} s.`);
+          reject(member.lost);
+        }, deadlineMs);
         member.take = (message) => {
           if (message.type === 'register' || message.generation !== generation) return;
           if (message.type === type) resolve(message as Extract<MemberMessage, { type: T }>);
@@ -213,7 +224,10 @@ export class LinkHub {
       this.#send(identity, { type: 'end', error: null });
       return;
     }
-    this.#members.push({ identity, registration, take: () => {} });
+    const member: Member = { identity, registration, take: () => {} };
+    // The hub's own host comes first in what it reports, whoever was there first.
+    if (registration.peer.machine === machineIdentity()) this.#members.unshift(member);
+    else this.#members.push(member);
     this.#send(identity, { type: 'welcome' });
     this.#joined();
   }

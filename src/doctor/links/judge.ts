@@ -63,7 +63,7 @@ export function linkFinding(link: LinkReport): Finding {
     median > slowLatencyMs &&
       'Messages are slow: is this the fast network, and is a core free? Other hosts, or --address with an address of the fast network.',
     bothWaysBytesPerSecond < slowBytesPerSecond &&
-      `${bytes(94e6)} of ResNet-50's gradients take ${milliseconds((94e6 / bothWaysBytesPerSecond) * 1000)} a step: take hosts on a faster network, or larger batches.`,
+      `${bytes(94e6)} of ResNet-50's gradients take ${milliseconds((94e6 / bothWaysBytesPerSecond) * 1000)} a step. Is it the network (then take hosts on a faster one) or${encrypted ? ' encryption, which a processor core does, or' : ''} a busy processor? \`lockstep doctor\` on one host says what it can do alone.`,
   ].filter((text) => text !== false);
   return advice.length > 0 ? warning(name, value, advice.join(' ')) : ok(name, value);
 }

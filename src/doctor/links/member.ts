@@ -21,12 +21,12 @@ export const heartbeat = {
   heartbeatTimeToLive: 10_000,
 } as const;
 
-const linkDeadlineMs = 20_000;
-
 export interface MemberOptions {
   readonly join: Join;
   /** Of this host, as others reach it. */
   readonly address: string;
+  /** The address that the others are told. Default: `address`. */
+  readonly advertise?: string;
   readonly report: HostReport;
   readonly log: (message: string) => void;
   /** How long the hub may take to answer. */
@@ -42,7 +42,7 @@ export class NoWelcome extends LockstepError {}
  * @throws NoWelcome when the hub does not answer, LockstepError when it is lost or turns this member away
  */
 export async function takePart(options: MemberOptions): Promise<boolean> {
-  const { join, address } = options;
+  const { join, address, advertise = address } = options;
   if (!join.encrypted && !isLoopback(address)) {
     throw new LockstepError(
       'USAGE',
@@ -52,7 +52,7 @@ export async function takePart(options: MemberOptions): Promise<boolean> {
       },
     );
   }
-  const mesh = await Mesh.bind({ address, protection: join, warn: options.log });
+  const mesh = await Mesh.bind({ address, advertise, protection: join, warn: options.log });
   const member = new Member(options, mesh);
   try {
     return await member.ended;
@@ -145,11 +145,11 @@ class Member {
     const { generation } = message;
     try {
       if (message.type === 'link') {
-        const { rank, ticket, peers } = message;
+        const { rank, ticket, peers, deadlineMs } = message;
         this.#stopAnswering();
         await this.mesh.connect(
           { generation, rank, ticket, peers },
-          { stepBytes: measuringBytes, deadlineMs: linkDeadlineMs },
+          { stepBytes: measuringBytes, deadlineMs },
         );
         // The asker notices a broken link itself.
         if (rank === 1) this.#stopAnswering = answerPings(this.mesh, () => {});

@@ -41,6 +41,7 @@ export const hubMessageSchema = z.discriminatedUnion('type', [
     rank: z.int().min(0).max(1),
     ticket: z.string(),
     peers: z.array(peerSchema).length(2),
+    deadlineMs: z.number().positive(),
   }),
   /** To the first of them. */
   z.strictObject({ type: z.literal('measure'), generation: z.int() }),

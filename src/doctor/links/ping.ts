@@ -25,6 +25,9 @@ const larger = { warmUps: 2, least: 5, most: 100, budgetMs: 250 };
 const slowRoundTripMs = 1_000;
 const streams = { repeats: 3, messages: { most: 16, least: 2 }, budgetMs: 2_000 };
 
+/** Tells milliseconds since 1970. */
+export type Clock = Pick<WallClock, 'now'>;
+
 /** The mesh, whose first step begins with the measurement. */
 export interface PingExchange extends PeerExchange {
   begin(step: number): void;
@@ -52,9 +55,12 @@ class Reading {
  * Answers whatever the asker sends, until it is told to stop or the link ends.
  * @param failed told when the link ends
  */
-export function answerPings(exchange: PingExchange, failed: (error: Error) => void): () => void {
+export function answerPings(
+  exchange: PingExchange,
+  failed: (error: Error) => void,
+  clock: Clock = new WallClock(),
+): () => void {
   exchange.begin(step);
-  const clock = new WallClock();
   const reading = new Reading();
   const memory = exchange.allocate(largestFloats).fill(1);
   const small = exchange.allocate(pingBytes / floatBytes).fill(0);
