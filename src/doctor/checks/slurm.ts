@@ -1,4 +1,4 @@
-/** What Slurm gives this process, and the traps that jobs fall into: see "How it fails" in docs/doctor.md. */
+/** What Slurm gives this process, and the traps that jobs fall into. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { about, type Finding } from '../finding.js';
