@@ -136,7 +136,13 @@ describe('between hosts', () => {
     const join = { endpoint: hub.endpoint, coordinatorKey: key.publicKey, ...protection };
     const members = ['a', 'b', 'c'].map((host) =>
       takePart({
-        ...{ join, address: '127.0.0.1', report: { host, findings: [] }, log: () => {}, welcomeMs: 10_000 },
+        ...{
+          join,
+          address: '127.0.0.1',
+          examine: async () => ({ host, findings: [] }),
+          log: () => {},
+          welcomeMs: 10_000,
+        },
         // Nothing listens at the address that it tells the others.
         ...(host === 'b' ? { advertise: '127.0.0.9' } : {}),
       }),

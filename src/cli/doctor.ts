@@ -1,5 +1,5 @@
 /** `lockstep doctor`: whether hosts, and the links between them, are fit for a run. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { type Counts, countLevels, type Finding } from '../doctor/finding.js';
 import { examineHost, type HostReport } from '../doctor/host.js';
@@ -26,7 +26,7 @@ export interface DoctorReport {
 
 interface DoctorArguments {
   readonly config: string | undefined;
-  readonly runs: string;
+  readonly runs: string | undefined;
   readonly workers: number;
   readonly links: boolean;
   readonly hosts: number | undefined;
@@ -47,8 +47,7 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       .positional('config', { type: 'string', describe: 'The config of a run: what it needs is looked for' })
       .option('runs', {
         type: 'string',
-        default: 'runs',
-        describe: 'Where run folders go; its disk is measured',
+        describe: 'Where run folders go; its disk is measured  [default: runs, or where the join file lies]',
       })
       .option('workers', { type: 'number', default: 2, describe: 'Workers on each host' })
       .option('links', { type: 'boolean', default: true, describe: 'Measure links between workers' })
@@ -81,11 +80,12 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       .example('$0 doctor --join runs/doctor-join.json', 'the second'),
   handler: (args) =>
     runCommand(args.json, async () => {
-      const { config, runs, workers, json } = args;
+      const { config, workers, json } = args;
+      const runs = args.runs ?? (args.join === undefined ? 'runs' : dirname(args.join));
       const plan = { runs, workers, config: config === undefined ? undefined : await loadConfig(config) };
       const report =
         args.join === undefined ? await examine(args, plan) : await takePart(args, args.join, plan);
-      if (!json) process.stdout.write(reportText(report));
+      if (!json) process.stdout.write(reportText(report, args.join !== undefined));
       throwIfUnfit(report);
       if (json) print(report);
     }),
@@ -111,7 +111,7 @@ function checkArguments({
 }
 
 async function examine(args: DoctorArguments, plan: Plan): Promise<DoctorReport> {
-  const { hosts, bind, links: withLinks, runs, advertise, address } = args;
+  const { hosts, bind, links: withLinks, advertise, address } = args;
   if (hosts === undefined || bind === undefined) {
     const host = await examineHost(plan);
     const links = withLinks ? await measureLocalLinks(log) : [];
@@ -122,7 +122,7 @@ async function examine(args: DoctorArguments, plan: Plan): Promise<DoctorReport>
     bind,
     advertise,
     address,
-    joinFile: args['join-file'] ?? join(runs, 'doctor-join.json'),
+    joinFile: args['join-file'] ?? join(plan.runs, 'doctor-join.json'),
     waitMs: args.wait * 1000,
     examine: () => examineHost(plan),
     log,
@@ -130,13 +130,18 @@ async function examine(args: DoctorArguments, plan: Plan): Promise<DoctorReport>
   return reportOf(reports, links.map(linkReport), missing(reports.length, hosts));
 }
 
-/** The report of a host that joins has no links: they are in the hub's. */
+/** The report of a host that joins has no links, which are in the hub's, and no host if another process speaks for it. */
 async function takePart(args: DoctorArguments, file: string, plan: Plan): Promise<DoctorReport> {
-  const report = await examineHost(plan);
   const { address, wait } = args;
-  const measured = await joinHosts({ file, address, waitMs: wait * 1000, report, log });
+  const reports: HostReport[] = [];
+  const examine = async () => {
+    const report = await examineHost(plan);
+    reports.push(report);
+    return report;
+  };
+  const measured = await joinHosts({ file, address, waitMs: wait * 1000, examine, log });
   log(measured ? 'took part; the links are in the report of the hub' : 'this host takes part already');
-  return reportOf([report], [], []);
+  return reportOf(reports, [], []);
 }
 
 function reportOf(
@@ -163,10 +168,10 @@ function missing(count: number, hosts: number): Finding[] {
   ];
 }
 
-/** The first host in full, of the others what is not well. */
-function reportText({ hosts, linkFindings }: DoctorReport): string {
+/** The hub's host in full, of the others what is not well. */
+function reportText({ hosts, linkFindings }: DoctorReport, joined: boolean): string {
   const parts = hosts.map(({ host, findings }, i) => {
-    if (i === 0) return `${host}\n${findingsText(findings)}\n`;
+    if (i === 0 && !joined) return `${host}\n${findingsText(findings)}\n`;
     const bad = findings.filter(({ level }) => level !== 'ok');
     const well = `${host}: ${findings.length - bad.length} of ${findings.length} checks are well\n`;
     return bad.length === 0 ? well : `${well}${findingsText(bad)}\n`;

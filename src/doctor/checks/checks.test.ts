@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readTrial } from '../engine-trial.js';
+import { readTrial, tryEngine } from '../engine-trial.js';
 import type { Finding } from '../finding.js';
 import { cgroupLimits } from './cgroup.js';
 import { diskFinding, judgeDisk, measureDisk } from './disk.js';
@@ -11,7 +11,7 @@ import { memoryFinding, openFilesFinding, sharedMemoryFinding } from './memory.j
 import { hostnameFinding, interfacesFinding } from './network.js';
 import { processorFindings } from './processor.js';
 import { parseDuration, secondsLeft, slurmFindings } from './slurm.js';
-import { nodeFinding, trialFindings } from './software.js';
+import { lookAtSoftware, nodeFinding, trialFindings } from './software.js';
 
 const plan = { runs: 'runs', config: undefined, workers: 2 };
 const levels = (findings: readonly Finding[]) =>
@@ -42,6 +42,26 @@ describe('software', () => {
       probe: { oneDnn: true, gpus: [{ name: 'NVIDIA H100 80GB HBM3', memoryBytes: 78000 * 2 ** 20 }] },
     });
     expect(levels(trialFindings(readTrial(answer, '')))).toMatchObject({ oneDNN: 'warning' });
+  });
+
+  it('says what set-up has not made, or not whole', async () => {
+    const engineIn = async () =>
+      (await lookAtSoftware(folder)).findings.find(({ check }) => check === 'engine');
+    writeFileSync(join(folder, 'package.json'), '{"engines":{"node":">=20 <23"}}');
+    expect(await engineIn()).toMatchObject({ level: 'failure', value: expect.stringContaining('No engine') });
+    mkdirSync(join(folder, '.engine'));
+    const record = { kind: 'cpu', version: '2.21.0', libraryPath: 'lib', files: [{ path: 'lib', bytes: 3 }] };
+    writeFileSync(join(folder, '.engine', 'engine.json'), JSON.stringify(record));
+    writeFileSync(join(folder, 'lib'), 'ab');
+    expect(await engineIn()).toMatchObject({ level: 'failure', value: 'lib is not whole.' });
+    writeFileSync(join(folder, 'lib'), 'abc');
+    expect(await engineIn()).toMatchObject({ level: 'failure', value: "tfjs's addon is not built." });
+  });
+
+  it('ends an engine that hangs', async () => {
+    const probe = join(folder, 'probe.mjs');
+    writeFileSync(probe, 'setInterval(() => {}, 1000);');
+    expect(await tryEngine(probe, 300)).toEqual({ failure: 'no answer in 0.3 s' });
   });
 
   it('says why an engine does not load', () => {
@@ -133,6 +153,7 @@ describe('GPUs', () => {
     expect(levels(gpuFindings({ gpus }, { CUDA_VISIBLE_DEVICES: '' }, gpu)).GPUs).toBe('warning');
     expect(levels(gpuFindings(undefined, {}, gpu)).GPUs).toBe('warning');
     expect(levels(gpuFindings(undefined, {}, { kind: 'cpu' })).GPUs).toBe('ok');
+    expect(levels(gpuFindings(undefined, { CUDA_VISIBLE_DEVICES: '0' })).GPUs).toBe('warning');
   });
 
   it('whose driver fails are a failure with its words', async () => {

@@ -78,6 +78,18 @@ export function gpuFindings(
   probe?: Pick<EngineProbe, 'gpus'>,
 ): Finding[] {
   const variable = env.CUDA_VISIBLE_DEVICES;
+  if (driver === undefined && variable) {
+    const advice = 'Is the driver of this node installed, and nvidia-smi on the PATH?';
+    const facts = { count: 0, cudaVisibleDevices: variable };
+    return [
+      warning(
+        'GPUs',
+        `CUDA_VISIBLE_DEVICES is ${JSON.stringify(variable)}, but there is no nvidia-smi`,
+        advice,
+        facts,
+      ),
+    ];
+  }
   if (driver === undefined) {
     if (installation?.kind !== 'gpu')
       return [ok('GPUs', 'none; workers compute on the processor', { count: 0 })];

@@ -104,7 +104,7 @@ function taskFindings(env: Environment, cores: number): Finding[] {
     unless(
       cores < asked,
       'cores of the task',
-      `${cores}${asked > 0 ? ` of the ${asked} asked for` : ''}`,
+      `${cores}${asked > 0 ? `, ${asked} asked for` : ''}`,
       'srun does not take over --cpus-per-task of sbatch: start it as `srun --cpus-per-task=$SLURM_CPUS_PER_TASK`.',
       { cores, asked },
     ),

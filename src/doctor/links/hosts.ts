@@ -19,13 +19,13 @@ export interface HubHostOptions {
   readonly joinFile: string;
   /** How long to wait for the others. */
   readonly waitMs: number;
-  /** Looks at this host, while the others are on their way. */
+  /** Looks at this host. */
   readonly examine: () => Promise<HostReport>;
   readonly log: (message: string) => void;
 }
 
-/** How long this host's own part may take to join. */
-const ownMs = 10_000;
+/** How long this host's own part may take to join, and to look at it: TensorFlow has two minutes to answer. */
+const [ownMs, examineMs] = [10_000, 180_000];
 
 export interface HostsResult {
   readonly reports: readonly HostReport[];
@@ -46,12 +46,11 @@ export async function measureHosts(options: HubHostOptions): Promise<HostsResult
     await mkdir(dirname(joinFile), { recursive: true });
     await writeJoinFile(joinFile, join);
     log(`listens at ${endpoint}; on the other hosts: lockstep doctor --join ${joinFile}`);
-    const report = await options.examine();
     const address = options.address ?? (await addressTowards(endpoint));
-    const own = takePart({ join, address, report, log, welcomeMs: ownMs });
+    const own = takePart({ join, address, examine: options.examine, log, welcomeMs: ownMs });
     own.catch(() => {});
     // Somebody of this host; then those whom --wait is for.
-    await hub.joined(1, ownMs);
+    await hub.joined(1, examineMs);
     const all = await hub.joined(hosts, waitMs);
     if (!all) log(`only ${hub.reports.length} of ${hosts} hosts joined in ${waitMs / 1000} s`);
     const links = await hub.measureAll(true, (from, to) => log(`measures ${from} – ${to}`));
@@ -68,7 +67,8 @@ export interface JoinHostOptions {
   readonly address: string | undefined;
   /** How long the join file may take to appear, and the hub to answer. */
   readonly waitMs: number;
-  readonly report: HostReport;
+  /** Looks at this host, once it is known to take part. */
+  readonly examine: () => Promise<HostReport>;
   readonly log: (message: string) => void;
 }
 
@@ -81,7 +81,7 @@ const lookMs = 250;
  * @returns whether this host was measured, and not another process of it
  * @throws LockstepError when there is no hub in time, or it is lost
  */
-export async function joinHosts({ file, address, waitMs, report, log }: JoinHostOptions): Promise<boolean> {
+export async function joinHosts({ file, address, waitMs, examine, log }: JoinHostOptions): Promise<boolean> {
   const until = performance.now() + waitMs;
   for (;;) {
     // Jobs start their processes all at once: the hub may still have to write it.
@@ -89,7 +89,7 @@ export async function joinHosts({ file, address, waitMs, report, log }: JoinHost
     const join = readJoinFile(file);
     try {
       const own = address ?? (await addressTowards(join.endpoint));
-      return await takePart({ join, address: own, report, log, welcomeMs });
+      return await takePart({ join, address: own, examine, log, welcomeMs });
     } catch (error) {
       if (!(error instanceof NoWelcome) || performance.now() > until) throw error;
       log(`${error.message} It is tried again.`);

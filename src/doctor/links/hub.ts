@@ -41,6 +41,8 @@ export interface LinkResult {
 interface Member {
   readonly identity: Buffer;
   readonly registration: Registration;
+  /** Absent while it still looks at its host. */
+  report?: HostReport;
   /** Why nothing is asked of it any more. */
   lost?: LockstepError;
   /** Told of every message. */
@@ -100,17 +102,22 @@ export class LinkHub {
 
   /** The members' own findings, in the order in which they came. */
   get reports(): readonly HostReport[] {
-    return this.#members.map(({ registration }) => registration.report);
+    return this.#present.flatMap(({ report }) => report ?? []);
   }
 
-  /** Resolves when `count` members are there: with true, or with false when that took too long. */
+  /** Those whose report has come. */
+  get #present(): readonly Member[] {
+    return this.#members.filter(({ report }) => report !== undefined);
+  }
+
+  /** Resolves when the reports of `count` members are there: with true, or with false when that took too long. */
   async joined(count: number, deadlineMs: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), deadlineMs);
     });
     const enough = new Promise<true>((resolve) => {
-      this.#joined = () => this.#members.length >= count && resolve(true);
+      this.#joined = () => this.#present.length >= count && resolve(true);
       this.#joined();
     });
     return await Promise.race([enough, late]).finally(() => clearTimeout(timer));
@@ -119,9 +126,10 @@ export class LinkHub {
   /** Measures every pair of members. @param shareMemory whether members of one machine use it */
   async measureAll(shareMemory: boolean, began?: (from: string, to: string) => void): Promise<LinkResult[]> {
     const results: LinkResult[] = [];
-    for (const [i, first] of this.#members.entries()) {
-      for (const second of this.#members.slice(i + 1)) {
-        began?.(first.registration.report.host, second.registration.report.host);
+    const members = this.#present;
+    for (const [i, first] of members.entries()) {
+      for (const second of members.slice(i + 1)) {
+        began?.(nameOf(first), nameOf(second));
         results.push(await this.#measure(first, second, shareMemory));
       }
     }
@@ -137,7 +145,7 @@ export class LinkHub {
 
   async #measure(first: Member, second: Member, shareMemory: boolean): Promise<LinkResult> {
     const pair = [first, second];
-    const [from, to] = pair.map(({ registration }) => registration.report.host) as [string, string];
+    const [from, to] = [nameOf(first), nameOf(second)];
     const { encrypted } = this.options.protection;
     const sameMachine = onOneMachine(first.registration, second.registration);
     this.#generation += 1;
@@ -176,7 +184,7 @@ export class LinkHub {
     generation: number,
     deadlineMs: number,
   ): Promise<Extract<MemberMessage, { type: T }>> {
-    const name = member.registration.report.host;
+    const name = nameOf(member);
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
@@ -185,7 +193,7 @@ export class LinkHub {
           reject(member.lost);
         }, deadlineMs);
         member.take = (message) => {
-          if (message.type === 'register' || message.generation !== generation) return;
+          if (!('generation' in message) || message.generation !== generation) return;
           if (message.type === type) resolve(message as Extract<MemberMessage, { type: T }>);
           if (message.type === 'failed') {
             reject(new LockstepError('TRANSPORT', `${name}: ${message.message}`));
@@ -204,7 +212,10 @@ export class LinkHub {
       try {
         const message = decode(head, memberMessageSchema);
         const member = this.#members.find((candidate) => candidate.identity.equals(identity));
-        if (member !== undefined) member.take(message);
+        if (member !== undefined && message.type === 'report') {
+          member.report = message.report;
+          this.#joined();
+        } else if (member !== undefined) member.take(message);
         else if (message.type === 'register') this.#admit(identity, message);
       } catch (error) {
         if (!(error instanceof LockstepError)) throw error;
@@ -229,12 +240,15 @@ export class LinkHub {
     if (registration.peer.machine === machineIdentity()) this.#members.unshift(member);
     else this.#members.push(member);
     this.#send(identity, { type: 'welcome' });
-    this.#joined();
   }
 
   #send(identity: Buffer, message: HubMessage): void {
     this.#outbox.send([identity, encode(message)]).catch(() => {});
   }
+}
+
+function nameOf({ registration, report }: Member): string {
+  return report?.host ?? registration.peer.host;
 }
 
 function onOneMachine(one: Registration, other: Registration): boolean {

@@ -7,7 +7,7 @@ import { takePart } from './member.js';
 await takePart({
   join: parseJoin(process.env[joinVariable] ?? '', joinVariable),
   address: '127.0.0.1',
-  report: { host: hostname(), findings: [] },
+  examine: async () => ({ host: hostname(), findings: [] }),
   log: () => {},
   welcomeMs: 30_000,
 });

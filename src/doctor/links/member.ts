@@ -27,7 +27,8 @@ export interface MemberOptions {
   readonly address: string;
   /** The address that the others are told. Default: `address`. */
   readonly advertise?: string;
-  readonly report: HostReport;
+  /** Looks at this host, once it is known to take part. */
+  readonly examine: () => Promise<HostReport>;
   readonly log: (message: string) => void;
   /** How long the hub may take to answer. */
   readonly welcomeMs: number;
@@ -75,9 +76,10 @@ class Member {
   readonly ended: Promise<boolean>;
 
   constructor(
-    { join, welcomeMs, report }: MemberOptions,
+    private readonly options: MemberOptions,
     private readonly mesh: Mesh,
   ) {
+    const { join, welcomeMs } = options;
     this.ended = new Promise((resolve, reject) => {
       this.#end = resolve;
       this.#fail = reject;
@@ -104,12 +106,7 @@ class Member {
     }, welcomeMs);
     this.#socket.connect(join.endpoint);
     const peer = { host: hostname(), endpoint: mesh.endpoint, machine: machineIdentity() };
-    this.#say({
-      type: 'register',
-      version,
-      peer,
-      report: { host: report.host, findings: [...report.findings] },
-    });
+    this.#say({ type: 'register', version, peer });
     void this.#receive();
   }
 
@@ -130,6 +127,7 @@ class Member {
     switch (message.type) {
       case 'welcome':
         this.#welcomed = true;
+        this.#work = this.#work.then(() => this.#report());
         break;
       case 'end':
         if (message.error === null) this.#end(this.#welcomed);
@@ -138,6 +136,15 @@ class Member {
         break;
       default:
         this.#work = this.#work.then(() => this.#do(message));
+    }
+  }
+
+  async #report(): Promise<void> {
+    try {
+      const { host, findings } = await this.options.examine();
+      this.#say({ type: 'report', report: { host, findings: [...findings] } });
+    } catch (error) {
+      this.#fail(error as Error);
     }
   }
 

@@ -22,8 +22,9 @@ export const memberMessageSchema = z.discriminatedUnion('type', [
     type: z.literal('register'),
     version: z.string(),
     peer: peerSchema.omit({ rank: true }),
-    report: hostReportSchema,
   }),
+  /** What the member found on its host, which it looks at once it is welcome. */
+  z.strictObject({ type: z.literal('report'), report: hostReportSchema }),
   /** The link of this generation is there; the first of the two may ask. */
   z.strictObject({ type: z.literal('linked'), generation: z.int() }),
   z.strictObject({ type: z.literal('measured'), generation: z.int(), measurement: measurementSchema }),
