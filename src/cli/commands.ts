@@ -4,6 +4,7 @@ import { benchCommand } from './bench.js';
 import { coordinatorCommand } from './coordinator.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { reportCommand } from './report.js';
 import { scaleCommand } from './scale.js';
@@ -16,6 +17,7 @@ import { workerCommand } from './worker.js';
 
 export const commands = [
   demoCommand,
+  doctorCommand,
   trainCommand,
   watchCommand,
   evalCommand,
