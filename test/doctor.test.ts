@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LinkHub } from '../src/cli/doctor/links/hub.js';
+import { takePart } from '../src/cli/doctor/links/member.js';
 import type { DoctorReport } from '../src/cli/doctor.js';
-import { LinkHub } from '../src/doctor/links/hub.js';
-import { takePart } from '../src/doctor/links/member.js';
 import { packageRoot } from '../src/shared/package-root.js';
 import { newKeyPair } from '../src/shared/security/join.js';
 import { Commands, type Ended } from './lockstep-command.js';

@@ -1,16 +1,16 @@
 /** `lockstep doctor`: whether hosts, and the links between them, are fit for a run. */
 import { dirname, join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { type Counts, countLevels, type Finding } from '../doctor/finding.js';
-import { examineHost, type HostReport } from '../doctor/host.js';
-import { joinHosts, measureHosts } from '../doctor/links/hosts.js';
-import { type LinkReport, linkFinding, linkReport, skewFinding } from '../doctor/links/judge.js';
-import { measureLocalLinks } from '../doctor/links/local.js';
-import type { Plan } from '../doctor/plan.js';
 import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
-import { findingsText } from './findings.js';
+import { type Counts, countLevels, type Finding } from './doctor/finding.js';
+import { findingsText } from './doctor/findings-text.js';
+import { examineHost, type HostReport } from './doctor/host.js';
+import { joinHosts, measureHosts } from './doctor/links/hosts.js';
+import { type LinkReport, linkFinding, linkReport, skewFinding } from './doctor/links/judge.js';
+import { measureLocalLinks } from './doctor/links/local.js';
+import type { Plan } from './doctor/plan.js';
 import { print, runCommand } from './output.js';
 
 /** What --json prints. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fitLink } from '../../shared/plan/link-model.js';
-import { Inbox } from '../../shared/transport/inbox.js';
-import type { Envelope } from '../../shared/transport/peer-exchange.js';
+import { fitLink } from '../../../shared/plan/link-model.js';
+import { Inbox } from '../../../shared/transport/inbox.js';
+import type { Envelope } from '../../../shared/transport/peer-exchange.js';
 import { answerPings, measureLink, type PingExchange } from './ping.js';
 
 /** An exchange in memory: messages come in a later turn of the event loop, and in order. */

@@ -1,6 +1,6 @@
 /** Memory for workers, shared memory for what they exchange, and how many files they may open. */
 import { readFileSync, statfsSync } from 'node:fs';
-import { regionFolder } from '../../shared/transport/region.js';
+import { regionFolder } from '../../../shared/transport/region.js';
 import { about, type Finding } from '../finding.js';
 import type { Plan } from '../plan.js';
 import { bytes } from '../quantity.js';

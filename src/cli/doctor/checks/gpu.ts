@@ -1,8 +1,8 @@
 /** The GPUs: those of the driver, those that this process may see, and those that TensorFlow uses. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { isSystemError } from '../../shared/checkpoint/durable.js';
-import type { Installation } from '../../shared/engine/installation.js';
+import { isSystemError } from '../../../shared/checkpoint/durable.js';
+import type { Installation } from '../../../shared/engine/installation.js';
 import type { EngineProbe } from '../engine-trial.js';
 import { about, type Finding } from '../finding.js';
 import { bytes } from '../quantity.js';

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
-import { type Installation, readInstallation } from '../../shared/engine/installation.js';
-import { LockstepError } from '../../shared/errors.js';
-import { packageRoot } from '../../shared/package-root.js';
-import { version } from '../../shared/version.js';
+import { type Installation, readInstallation } from '../../../shared/engine/installation.js';
+import { LockstepError } from '../../../shared/errors.js';
+import { packageRoot } from '../../../shared/package-root.js';
+import { version } from '../../../shared/version.js';
 import { type EngineProbe, type EngineTrial, tryEngine } from '../engine-trial.js';
 import { about, type Finding } from '../finding.js';
 import { bytes } from '../quantity.js';

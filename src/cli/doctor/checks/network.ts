@@ -2,8 +2,8 @@
 import { lookup } from 'node:dns/promises';
 import { createServer } from 'node:net';
 import { hostname, type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
-import { LockstepError } from '../../shared/errors.js';
-import { isLoopback, parseEndpoint, reachable } from '../../shared/transport/address.js';
+import { LockstepError } from '../../../shared/errors.js';
+import { isLoopback, parseEndpoint, reachable } from '../../../shared/transport/address.js';
 import { about, type Finding } from '../finding.js';
 
 const { ok, warning, failure } = about('network');

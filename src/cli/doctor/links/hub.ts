@@ -1,14 +1,14 @@
 /** The hub of a doctor on several hosts: takes members in, and has every pair measured, one after the other. */
 import { randomBytes } from 'node:crypto';
 import { Router } from 'zeromq';
-import { LockstepError } from '../../shared/errors.js';
-import { Gate } from '../../shared/security/gate.js';
-import type { KeyPair } from '../../shared/security/join.js';
-import type { Protection } from '../../shared/security/socket-options.js';
-import { machineIdentity } from '../../shared/transport/machine.js';
-import { Outbox } from '../../shared/transport/outbox.js';
-import { decode, encode } from '../../shared/transport/wire.js';
-import { version } from '../../shared/version.js';
+import { LockstepError } from '../../../shared/errors.js';
+import { Gate } from '../../../shared/security/gate.js';
+import type { KeyPair } from '../../../shared/security/join.js';
+import type { Protection } from '../../../shared/security/socket-options.js';
+import { machineIdentity } from '../../../shared/transport/machine.js';
+import { Outbox } from '../../../shared/transport/outbox.js';
+import { decode, encode } from '../../../shared/transport/wire.js';
+import { version } from '../../../shared/version.js';
 import type { HostReport } from '../host.js';
 import type { Measurement } from './measurement.js';
 import { heartbeat } from './member.js';

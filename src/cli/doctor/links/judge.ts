@@ -1,5 +1,5 @@
 /** From what was measured of a link to a finding, and to the numbers in the report. */
-import { fitLink, type LinkModel } from '../../shared/plan/link-model.js';
+import { fitLink, type LinkModel } from '../../../shared/plan/link-model.js';
 import { about, type Finding } from '../finding.js';
 import { bytes, milliseconds } from '../quantity.js';
 import type { LinkResult } from './hub.js';

@@ -1,7 +1,7 @@
 /** Whether the data of a run is on this host. */
 
-import { resolveDataset } from '../../shared/data/resolve.js';
-import { LockstepError } from '../../shared/errors.js';
+import { resolveDataset } from '../../../shared/data/resolve.js';
+import { LockstepError } from '../../../shared/errors.js';
 import { about, type Finding } from '../finding.js';
 import type { Plan } from '../plan.js';
 

@@ -1,6 +1,6 @@
 /** Everything that the doctor looks at on one host. */
 import { availableParallelism, hostname } from 'node:os';
-import { cacheFolder } from '../shared/data/resolve.js';
+import { cacheFolder } from '../../shared/data/resolve.js';
 import { dataFinding } from './checks/data.js';
 import { diskFinding } from './checks/disk.js';
 import { gpuFindings, readDriver } from './checks/gpu.js';

@@ -1,6 +1,6 @@
 /** What the doctors of several hosts say to each other: one is the hub, the others are members. */
 import { z } from 'zod';
-import { peerSchema } from '../../shared/protocol/messages.js';
+import { peerSchema } from '../../../shared/protocol/messages.js';
 import { subjects } from '../finding.js';
 import { measurementSchema } from './measurement.js';
 

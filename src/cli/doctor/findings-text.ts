@@ -1,5 +1,5 @@
 /** The doctor's findings for the terminal: by subject, a mark before each, and below it what to do. */
-import { type Finding, type Level, subjects } from '../doctor/finding.js';
+import { type Finding, type Level, subjects } from './finding.js';
 
 const marks: Readonly<Record<Level, string>> = { ok: '✓', warning: '!', failure: '✗' };
 const titles: Readonly<Record<Finding['subject'], string>> = {

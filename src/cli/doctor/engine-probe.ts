@@ -1,15 +1,15 @@
 /** Loads TensorFlow and computes a small graph in both precisions: a process of its own, since it may crash or hang. */
 import process from 'node:process';
 import type { Tensor2D } from '@tensorflow/tfjs-node-gpu';
-import { readInstallation } from '../shared/engine/installation.js';
+import { readInstallation } from '../../shared/engine/installation.js';
 
 const size = 1024;
 const repeats = 4;
 /** Powers of two all the way: exact in any precision. */
 const expected = 2 * size ** 2;
 const began = performance.now();
-const { Session } = await import('../shared/engine/session.js');
-const { tf } = await import('../shared/engine/tensorflow.js');
+const { Session } = await import('../../shared/engine/session.js');
+const { tf } = await import('../../shared/engine/tensorflow.js');
 const { kind } = readInstallation();
 const device = kind === 'gpu' && process.env.CUDA_VISIBLE_DEVICES !== '' ? 'gpu' : 'cpu';
 

@@ -1,7 +1,7 @@
 /** One of two processes between which the doctor measures the links of its own host. */
 import { hostname } from 'node:os';
 import process from 'node:process';
-import { joinVariable, parseJoin } from '../../shared/security/join.js';
+import { joinVariable, parseJoin } from '../../../shared/security/join.js';
 import { takePart } from './member.js';
 
 await takePart({

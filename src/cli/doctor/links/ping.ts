@@ -1,6 +1,6 @@
 /** Measures a link by messages there and back, over the exchange that training uses; the other end answers. */
-import type { BulkMessage } from '../../shared/transport/inbox.js';
-import type { PeerExchange } from '../../shared/transport/peer-exchange.js';
+import type { BulkMessage } from '../../../shared/transport/inbox.js';
+import type { PeerExchange } from '../../../shared/transport/peer-exchange.js';
 import type { Measurement } from './measurement.js';
 import { WallClock } from './wall-clock.js';
 

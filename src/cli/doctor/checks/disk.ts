@@ -2,7 +2,7 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isSystemError, writeAtomically } from '../../shared/checkpoint/durable.js';
+import { isSystemError, writeAtomically } from '../../../shared/checkpoint/durable.js';
 import { about, type Finding } from '../finding.js';
 import { bytes, milliseconds } from '../quantity.js';
 

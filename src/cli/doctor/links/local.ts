@@ -2,8 +2,8 @@
 import { fork } from 'node:child_process';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { joinVariable, newKeyPair } from '../../shared/security/join.js';
-import { workerNodeFlags } from '../../shared/transport/frame-memory.js';
+import { joinVariable, newKeyPair } from '../../../shared/security/join.js';
+import { workerNodeFlags } from '../../../shared/transport/frame-memory.js';
 import { LinkHub, type LinkResult } from './hub.js';
 
 const script = fileURLToPath(new URL('local-process.js', import.meta.url));

@@ -1,5 +1,5 @@
 /** What the doctor looks for: what a run would need here. */
-import type { Config } from '../shared/config/schema.js';
+import type { Config } from '../../shared/config/schema.js';
 
 export interface Plan {
   /** Where run folders go. */

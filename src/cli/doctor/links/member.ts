@@ -1,15 +1,15 @@
 /** One host of a doctor on several: joins the hub, makes the links that it is told to, measures them or answers. */
 import { hostname } from 'node:os';
 import { Dealer } from 'zeromq';
-import { LockstepError } from '../../shared/errors.js';
-import type { Join } from '../../shared/security/join.js';
-import { clientOptions } from '../../shared/security/socket-options.js';
-import { isLoopback } from '../../shared/transport/address.js';
-import { machineIdentity } from '../../shared/transport/machine.js';
-import { Mesh } from '../../shared/transport/mesh.js';
-import { Outbox } from '../../shared/transport/outbox.js';
-import { decode, encode } from '../../shared/transport/wire.js';
-import { version } from '../../shared/version.js';
+import { LockstepError } from '../../../shared/errors.js';
+import type { Join } from '../../../shared/security/join.js';
+import { clientOptions } from '../../../shared/security/socket-options.js';
+import { isLoopback } from '../../../shared/transport/address.js';
+import { machineIdentity } from '../../../shared/transport/machine.js';
+import { Mesh } from '../../../shared/transport/mesh.js';
+import { Outbox } from '../../../shared/transport/outbox.js';
+import { decode, encode } from '../../../shared/transport/wire.js';
+import { version } from '../../../shared/version.js';
 import type { HostReport } from '../host.js';
 import { type HubMessage, hubMessageSchema, type MemberMessage } from './messages.js';
 import { answerPings, measureLink, measuringBytes } from './ping.js';
