@@ -72,6 +72,18 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     expect(resumed[0]!.fromStep).toBeLessThan(totalSteps);
   });
 
+  it('preemption: saves, makes way, and goes on to the same bits', async () => {
+    const job = twoNodes(1);
+    await committed(runOf(job), 7);
+    const urgent = cluster.submit(['--partition=urgent', '--nodes=2', '--exclusive', '--wrap=true'], {
+      from: cluster.folder,
+    });
+    await cluster.ended(urgent);
+    expect(await finished(job)).toEqual(await undisturbed(text));
+    expect(logOf(runOf(job))).toMatch(/got SIGTERM: the run is to end/);
+    expect((await readRun(runOf(job))).resumed).toHaveLength(1);
+  });
+
   it('scancel: saves and stays cancelled; one-node.sh goes on with it', async () => {
     const job = twoNodes(1);
     const run = runOf(job);
