@@ -112,6 +112,21 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     await cluster.boot('node2');
   });
 
+  it('a coordinator that was killed left its join file: workers of the next start wait for their own', async () => {
+    const job = twoNodes(1);
+    const run = runOf(job);
+    // One checkpoint an epoch.
+    await committed(run, 20);
+    process.kill(coordinatorOf(run), 'SIGKILL');
+    expect(await cluster.ended(job)).toEqual(['FAILED']);
+    expect(leftovers()).toHaveLength(1);
+    cluster.command('scontrol', 'requeue', job);
+    await expect.poll(() => cluster.states(job), { timeout: 30_000, interval: 200 }).not.toEqual(['FAILED']);
+    expect(await finished(job)).toEqual(await undisturbed(text));
+    expect((await readRun(run)).resumed).toHaveLength(1);
+    for (const name of leftovers()) rmSync(join(cluster.folder, name));
+  });
+
   it('a scaling study: an array of runs, and a report when all of them are done', async () => {
     const printed = cluster.shell(`${scripts}/submit-scaling.sh ${config}`, {
       from: cluster.folder,
@@ -200,3 +215,18 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     expect(printedBy(job)).toContain('lockstep: error: wrong.yaml');
   });
 });
+
+/** The process that coordinates a run. */
+function coordinatorOf(run: string): number {
+  const found = readdirSync('/proc').find((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`\0--out\0${run}\0`);
+    } catch {
+      // It has ended meanwhile.
+      return false;
+    }
+  });
+  if (found === undefined) throw new Error(`Nobody coordinates ${run}.`);
+  return Number(found);
+}
