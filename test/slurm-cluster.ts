@@ -79,7 +79,8 @@ export class SlurmCluster {
         () => cluster.#run('munge', ['-S', cluster.#at('run/munge.sock'), '-n']).status === 0,
       );
       await cluster.#daemon('slurmctld', 'slurmctld', ['-D', '-c']);
-      await Promise.all(cluster.nodes.map((node) => cluster.boot(node)));
+      for (const node of cluster.nodes) await cluster.#startNode(node);
+      await cluster.#idle(cluster.nodes);
       return cluster;
     } catch (error) {
       await cluster.end();
@@ -136,20 +137,10 @@ export class SlurmCluster {
     this.#killProcessesOn(node);
   }
 
-  /** Starts a node, or one that has crashed again. @returns when Slurm counts on it */
+  /** Starts a node again that has crashed. @returns when Slurm counts on it */
   async boot(node: string): Promise<void> {
-    this.command('ip', 'link', 'set', this.#cable(node), 'up');
-    const setUp = [
-      'hostname "$1"',
-      `mount --bind ${this.#at('etc/hosts')} /etc/hosts`,
-      `mount --bind ${this.#at(`disks/${node}`)} ${this.#at('localscratch')}`,
-      'exec slurmd -D -N "$1"',
-    ];
-    const inside = ['unshare', '--uts', '--mount', '--propagation', 'private', 'sh', '-ec', setUp.join('\n')];
-    await this.#daemon(node, 'ip', ['netns', 'exec', this.#namespace(node), ...inside, 'sh', node]);
-    await this.#until(
-      () => this.#run('sinfo', ['-h', '-N', '-n', node, '-o', '%T']).stdout.trim() === 'idle',
-    );
+    await this.#startNode(node);
+    await this.#idle([node]);
   }
 
   /** Jobs, daemons, network and folder. */
@@ -170,6 +161,24 @@ export class SlurmCluster {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 
+  async #startNode(node: string): Promise<void> {
+    this.command('ip', 'link', 'set', this.#cable(node), 'up');
+    const setUp = [
+      'hostname "$1"',
+      `mount --bind ${this.#at('etc/hosts')} /etc/hosts`,
+      `mount --bind ${this.#at(`disks/${node}`)} ${this.#at('localscratch')}`,
+      'exec slurmd -D -N "$1"',
+    ];
+    const inside = ['unshare', '--uts', '--mount', '--propagation', 'private', 'sh', '-ec', setUp.join('\n')];
+    await this.#daemon(node, 'ip', ['netns', 'exec', this.#namespace(node), ...inside, 'sh', node]);
+  }
+
+  async #idle(nodes: readonly string[]): Promise<void> {
+    const states = () =>
+      this.#run('sinfo', ['-h', '-N', '-p', 'main', '-n', nodes.join(','), '-o', '%T']).stdout.trim();
+    await this.#until(() => states() === nodes.map(() => 'idle').join('\n'));
+  }
+
   #at(name: string): string {
     return join(this.folder, name);
   }
@@ -188,7 +197,7 @@ export class SlurmCluster {
   }
 
   #run(command: string, args: readonly string[]) {
-    return spawnSync(command, args, { env: this.env, encoding: 'utf8' });
+    return spawnSync(command, args, { env: this.env, encoding: 'utf8', timeout: 20_000 });
   }
 
   async #until(met: () => boolean, limitMs = 20_000): Promise<void> {
@@ -202,6 +211,7 @@ export class SlurmCluster {
 
   #logs(): string {
     return readdirSync(this.#at('log'))
+      .filter((name) => name.endsWith('.log'))
       .map((name) => `== ${name}\n${readFileSync(this.#at(`log/${name}`), 'utf8').slice(-800)}`)
       .join('\n');
   }
@@ -321,7 +331,11 @@ ${this.nodes
       `NodeName=${node} NodeHostname=${hostname()} NodeAddr=${this.#address(node)} Port=${ports[i]} CPUs=${cpus} RealMemory=${memory} Gres=gpu:${gpuType}:${gpus}`,
   )
   .join('\n')}
-PartitionName=main Nodes=ALL Default=YES MaxTime=1-0 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=ALL Default=YES MaxTime=1-0 State=UP PriorityTier=1 GraceTime=20
+# Whose jobs take the place of others.
+PartitionName=urgent Nodes=ALL MaxTime=1-0 State=UP PriorityTier=2 PreemptMode=OFF
 `;
   }
 }

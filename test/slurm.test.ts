@@ -72,6 +72,18 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     expect(resumed[0]!.fromStep).toBeLessThan(totalSteps);
   });
 
+  it('preemption: saves, makes way, and goes on to the same bits', async () => {
+    const job = twoNodes(1);
+    await committed(runOf(job), 7);
+    const urgent = cluster.submit(['--partition=urgent', '--nodes=2', '--exclusive', '--wrap=true'], {
+      from: cluster.folder,
+    });
+    await cluster.ended(urgent);
+    expect(await finished(job)).toEqual(await undisturbed(text));
+    expect(logOf(runOf(job))).toMatch(/got SIGTERM: the run is to end/);
+    expect((await readRun(runOf(job))).resumed).toHaveLength(1);
+  });
+
   it('scancel: saves and stays cancelled; one-node.sh goes on with it', async () => {
     const job = twoNodes(1);
     const run = runOf(job);
@@ -98,6 +110,21 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     expect(await finished(job)).toEqual(await undisturbed(text));
     expect(logOf(runOf(job))).toMatch(/Lost rank \d \(?.*node2/);
     await cluster.boot('node2');
+  });
+
+  it('a coordinator that was killed left its join file: workers of the next start wait for their own', async () => {
+    const job = twoNodes(1);
+    const run = runOf(job);
+    // One checkpoint an epoch.
+    await committed(run, 20);
+    process.kill(coordinatorOf(run), 'SIGKILL');
+    expect(await cluster.ended(job)).toEqual(['FAILED']);
+    expect(leftovers()).toHaveLength(1);
+    cluster.command('scontrol', 'requeue', job);
+    await expect.poll(() => cluster.states(job), { timeout: 30_000, interval: 200 }).not.toEqual(['FAILED']);
+    expect(await finished(job)).toEqual(await undisturbed(text));
+    expect((await readRun(run)).resumed).toHaveLength(1);
+    for (const name of leftovers()) rmSync(join(cluster.folder, name));
   });
 
   it('a scaling study: an array of runs, and a report when all of them are done', async () => {
@@ -188,3 +215,18 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     expect(printedBy(job)).toContain('lockstep: error: wrong.yaml');
   });
 });
+
+/** The process that coordinates a run. */
+function coordinatorOf(run: string): number {
+  const found = readdirSync('/proc').find((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`\0--out\0${run}\0`);
+    } catch {
+      // It has ended meanwhile.
+      return false;
+    }
+  });
+  if (found === undefined) throw new Error(`Nobody coordinates ${run}.`);
+  return Number(found);
+}

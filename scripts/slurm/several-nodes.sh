@@ -44,6 +44,6 @@ workers=$!
 exit_code_of "$coordinator"
 code=$?
 # Now workers end by themselves, unless their node is gone and Slurm does not know yet.
-timeout 20 tail --pid="$workers" -f /dev/null || kill "$workers"
+timeout 10 tail --pid="$workers" -f /dev/null || kill "$workers"
 wait "$workers"
 requeue_or_exit "$run" "$code"

@@ -1,5 +1,5 @@
 /** `lockstep worker`: one worker, for a coordinator anywhere. */
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
 import { awaitJoinFile } from '../shared/security/await-join.js';
@@ -45,21 +45,10 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     runCommand(false, async () => {
       // Synchronous, so that nothing is lost when the process ends by an error.
       const logger = pino({ base: { pid: process.pid } }, pino.destination({ fd: 1, sync: true }));
-      // A signal often goes to a whole process group, or to all processes of a job: the coordinator then saves and ends
-      // the run, and needs its workers for that.
-      for (const signal of ['SIGINT', 'SIGUSR2', 'SIGTERM']) {
-        let before = false;
-        process.on(signal, () => {
-          logger.warn(
-            before ? `ended by ${signal}` : `${signal}: the coordinator ends the run; again ends this worker`,
-          );
-          if (before) process.exit(1);
-          before = true;
-        });
-      }
       const job = slurmJob();
       // One that a coordinator has launched has its place and its GPU from there.
       const task = slot === undefined ? job?.task : undefined;
+      const signalled = task === undefined ? ignoreFirstSignal(logger) : passOnSignals(logger);
       const { CUDA_VISIBLE_DEVICES: visible } = process.env;
       if (task !== undefined && visible !== undefined) {
         process.env.CUDA_VISIBLE_DEVICES = gpuOf(task.localRank, visible);
@@ -71,10 +60,45 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         join,
         address: address ?? (await addressFor(join, network)),
         slot: slot ?? task?.rank ?? null,
+        ...(signalled === undefined ? {} : { signalled }),
         log,
       });
     }),
 };
+
+const signals = ['SIGINT', 'SIGUSR2', 'SIGTERM'] as const;
+
+/**
+ * A signal often goes to a whole process group, or to all processes of a job: the coordinator then saves and ends the
+ * run, and needs its workers for that.
+ */
+function ignoreFirstSignal(logger: Logger): undefined {
+  let before = false;
+  for (const signal of signals) {
+    process.on(signal, () => {
+      logger.warn(
+        before ? `ended by ${signal}` : `${signal}: the coordinator ends the run; again ends this worker`,
+      );
+      if (before) process.exit(1);
+      before = true;
+    });
+  }
+}
+
+/**
+ * Slurm preempts a job by a SIGTERM that reaches its tasks but not the batch shell, where the coordinator is. It sends more
+ * of them later, and SIGKILL in the end, so none ends the worker here.
+ */
+function passOnSignals(logger: Logger): AbortSignal {
+  const signalled = new AbortController();
+  for (const signal of signals) {
+    process.on(signal, () => {
+      if (!signalled.signal.aborted) logger.warn(`${signal}: tells the coordinator to save and end the run`);
+      signalled.abort(signal);
+    });
+  }
+  return signalled.signal;
+}
 
 /** How long a worker waits for its coordinator to listen: it may have to unpack the data first. */
 const joinMs = 300_000;

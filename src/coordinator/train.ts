@@ -95,7 +95,7 @@ async function run(
   log: (message: string) => void,
 ): Promise<Outcome> {
   const began = performance.now();
-  const { config, progress, stop } = options;
+  const { config, progress } = options;
   const events: MetricsEvent[] = [...earlier];
   const record = (event: MetricsEvent) => {
     write(event);
@@ -106,6 +106,7 @@ async function run(
   const joinFile = options.joinFile ?? folder.join;
   return await withWorkers({ ...options, logs, joinFile, restarts, log }, async (ready) => {
     const { group, timeline } = ready;
+    const stop = AbortSignal.any([options.stop, ready.signalled]);
     progress.begin(config.name, timeline);
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);

@@ -35,6 +35,8 @@ export interface WorkerGroupOptions {
   readonly welcome: Omit<CoordinatorMessageOf<'welcome'>, 'type'>;
   /** Told of each worker that is lost. */
   readonly lost: (worker: WorkerConnection) => void;
+  /** Told when a worker passes on that the run is to end. */
+  readonly signalled: (worker: WorkerConnection, signal: string) => void;
   /** Answers a worker that has no copy of the data. */
   readonly samples: (request: WorkerMessageOf<'samples'>) => readonly Uint8Array[];
   /** Where each rank finds its peers, by rank, if their links lead through something: a simulated network. */
@@ -389,6 +391,9 @@ export class WorkerGroup {
       case 'beat':
         worker.phase = message.phase;
         worker.step = message.step;
+        break;
+      case 'signalled':
+        this.options.signalled(worker, message.signal);
         break;
       case 'bye':
         worker.ended = true;
