@@ -95,14 +95,16 @@ function throughputFigure(results: readonly ScaleResult[]): Figure {
     value: (base!.imagesPerSec.median * workers) / base!.workers,
   }));
   const points = results.map(({ workers, imagesPerSec }) => ({ workers, ...ends(imagesPerSec) }));
-  const high = Math.max(...ideal.map(({ value }) => value), ...points.map(({ median }) => median));
+  const seen = [...ideal.map(({ value }) => value), ...points.map(({ median }) => median)];
+  // Both axes logarithmic: what is ideal is a straight line.
+  const [low, high] = [Math.min(...seen) / 1.5, Math.max(...seen) * 1.3];
   return {
     name: 'scaling-throughput',
     title: 'Throughput',
-    caption: cutText(points, 1.3 * high),
+    caption: cutText(points, low, high),
     svg: draw({
       x: axis(results),
-      y: { low: 0, high, log: false, beyond: [], label: 'images/s', tick: '~s' },
+      y: { low, high, log: true, beyond: [], label: 'images/s', tick: '~s' },
       description:
         'Images per second by number of workers, and what they would be if each were as fast as one',
       format: 'figures',
@@ -111,7 +113,7 @@ function throughputFigure(results: readonly ScaleResult[]): Figure {
           ...{ x: 'workers', y: 'value', stroke: 'var(--muted)', strokeDasharray: '4 3' },
           ariaLabel: () => 'ideal',
         }),
-        ...measuredMarks(points, 1.3 * high),
+        ...measuredMarks(points, low, high),
       ],
     }),
     legend: [
@@ -133,7 +135,7 @@ function efficiencyFigure(results: readonly ScaleResult[]): Figure {
   return {
     name: 'scaling-efficiency',
     title: 'Efficiency',
-    caption: cutText(points, 1.2),
+    caption: cutText(points, 0, 1.2),
     svg: draw({
       x: axis(results),
       y: { low: 0, high: 1.2, log: false, beyond: [], label: 'of ideal', tick: '.0%' },
@@ -141,7 +143,7 @@ function efficiencyFigure(results: readonly ScaleResult[]): Figure {
       format: 'percent',
       marks: [
         Plot.ruleY([1], { stroke: 'var(--muted)', strokeDasharray: '4 3' }),
-        ...measuredMarks(points, 1.2),
+        ...measuredMarks(points, 0, 1.2),
       ],
     }),
     legend: [],
@@ -162,11 +164,11 @@ function ends({ median, interval: found }: Estimate): Omit<Point, 'workers'> {
   return { median, low, high };
 }
 
-function measuredMarks(points: readonly Point[], most: number): Plot.Markish[] {
+function measuredMarks(points: readonly Point[], least: number, most: number): Plot.Markish[] {
   return [
     Plot.ruleX(points, {
       x: 'workers',
-      y1: 'low',
+      y1: ({ low }: Point) => Math.max(low, least),
       y2: ({ high }: Point) => Math.min(high, most),
       stroke: measured,
       strokeWidth: 2,
@@ -180,8 +182,9 @@ function measuredMarks(points: readonly Point[], most: number): Plot.Markish[] {
   ];
 }
 
-function cutText(points: readonly Point[], most: number): string {
-  return points.some(({ high }) => high > most) ? 'Bars are cut at the top: see the table.' : '';
+function cutText(points: readonly Point[], least: number, most: number): string {
+  const cut = points.some(({ low, high }) => low < least || high > most);
+  return cut ? 'Bars end at the edge, the intervals beyond it: see the table.' : '';
 }
 
 function numbersOf(points: readonly Point[], value: string): Figure['numbers'] {

@@ -42,6 +42,15 @@ describe('the results of a study', () => {
     expect(second!.slowest).toEqual({ rank: 0, share: 1 });
   });
 
+  it('split the time of the run in the middle, so that the parts add up to the median', () => {
+    const runs = [100, 300, 140, 120].map((ms, repeat) => run(1, repeat, ms, [[1, ms - 10, 0, 5]]));
+    const add = (split: Readonly<Record<string, number>>) => Object.values(split).reduce((a, b) => a + b, 0);
+    const [odd] = resultsOf({ runs: runs.slice(0, 3), workers: [1] });
+    expect([odd!.msPerStep.median, odd!.split.compute, add(odd!.split)]).toEqual([140, 130, 140]);
+    const [even] = resultsOf({ runs, workers: [1] });
+    expect([even!.msPerStep.median, even!.split.compute, add(even!.split)]).toEqual([130, 120, 130]);
+  });
+
   it('leave out what did not run, and compare with the fewest workers', () => {
     const runs = [run(2, 0, 100, [one[0]!, one[0]!]), run(4, 0, 50, [one[0]!, one[0]!, one[0]!, one[0]!])];
     const results = resultsOf({ runs, workers: [2, 4, 8] });

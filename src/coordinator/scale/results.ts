@@ -14,6 +14,7 @@ export interface ScaleResult {
    * a repeat, so that a machine that is slower in one repeat is so on both sides. 1 for the smallest.
    */
   readonly efficiency: Estimate;
+  /** Of the run with the median time of a step, or the mean of the two in the middle: it adds up to that median. */
   readonly split: TimeSplit;
   readonly slowest: Slowest;
 }
@@ -28,7 +29,6 @@ export function resultsOf({ runs, workers }: Pick<Study, 'runs' | 'workers'>): S
       const reference = runs.find((other) => other.workers === base && other.repeat === run.repeat);
       return reference === undefined ? [] : [throughput(run) / count / (throughput(reference) / base)];
     });
-    const steps = own.flatMap((run) => run.steps);
     return [
       {
         workers: count,
@@ -37,8 +37,8 @@ export function resultsOf({ runs, workers }: Pick<Study, 'runs' | 'workers'>): S
         imagesPerSec: estimate(own.map(throughput)),
         msPerStep: estimate(own.map(msPerStep)),
         efficiency: estimate(efficiencies),
-        split: meanSplit(steps.map(timeSplit)),
-        slowest: mostOftenSlowest(steps),
+        split: meanSplit(middleOf(own).map(({ steps }) => meanSplit(steps.map(timeSplit)))),
+        slowest: mostOftenSlowest(own.flatMap(({ steps }) => steps)),
       },
     ];
   });
@@ -47,6 +47,13 @@ export function resultsOf({ runs, workers }: Pick<Study, 'runs' | 'workers'>): S
 /** Images per second of a run: all measured images over all measured time. */
 export function throughput(run: StudyRun): number {
   return (run.globalBatch / msPerStep(run)) * 1000;
+}
+
+/** The run or the two whose time of a step is the median. */
+function middleOf(runs: readonly StudyRun[]): StudyRun[] {
+  const sorted = [...runs].sort((a, b) => msPerStep(a) - msPerStep(b));
+  const { length } = sorted;
+  return sorted.slice(Math.floor((length - 1) / 2), Math.floor(length / 2) + 1);
 }
 
 function msPerStep({ steps }: StudyRun): number {

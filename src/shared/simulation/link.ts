@@ -25,26 +25,3 @@ export function parseLink(text: string): Link {
   }
   return { bytesPerSecond: bits / 8, delayMs: Number(delay) };
 }
-
-/**
- * When what passes a link is there, on a clock of its own: a chunk leaves when those before it have left, and takes its
- * length at the link's rate. It never drifts, however late the timers that act on it are.
- */
-export class Switch {
-  /** Until when each worker's link is taken, in ms. */
-  readonly #sending = new Map<number, number>();
-  readonly #receiving = new Map<number, number>();
-
-  constructor(private readonly link: Link) {}
-
-  /** When the last byte of a chunk is at `to`, which `from` has ready at `now`. */
-  pass(from: number, to: number, bytes: number, now: number): number {
-    const { bytesPerSecond, delayMs } = this.link;
-    const length = (bytes / bytesPerSecond) * 1000;
-    const leaves = Math.max(now, this.#sending.get(from) ?? 0);
-    this.#sending.set(from, leaves + length);
-    const comes = Math.max(leaves + delayMs, this.#receiving.get(to) ?? 0);
-    this.#receiving.set(to, comes + length);
-    return comes + length;
-  }
-}

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Peer } from '../protocol/messages.js';
-import { type Link, Switch } from './link.js';
+import type { Link } from './link.js';
+import { Switch } from './switch.js';
 
 /** What may wait in a relay beside what is under way: as much as keeps the link busy while a timer is late. */
 const waitingMs = 50;
@@ -11,6 +12,8 @@ export class ShapedLinks {
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #wire: Switch;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(private readonly link: Link) {
     this.#wire = new Switch(link);
@@ -47,6 +50,8 @@ export class ShapedLinks {
   }
 
   close(): void {
+    clearTimeout(this.#timer);
+    this.#closed = true;
     for (const server of this.#servers) server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -56,32 +61,29 @@ export class ShapedLinks {
     source.setNoDelay(true);
     const { bytesPerSecond, delayMs } = this.link;
     const most = Math.max(1 << 16, (bytesPerSecond * (delayMs + waitingMs)) / 1000);
-    const queue: { readonly at: number; readonly data: Buffer }[] = [];
     let waiting = 0;
-    let timer: NodeJS.Timeout | undefined;
-    const deliver = (): void => {
-      timer = undefined;
-      const now = performance.now();
-      while (queue.length > 0 && queue[0]!.at <= now) {
-        const { data } = queue.shift()!;
-        waiting -= data.length;
-        sink.write(data);
-      }
-      if (waiting < most) source.resume();
-      if (queue.length > 0) timer = setTimeout(deliver, Math.max(0, queue[0]!.at - now));
-    };
     source.on('data', (data) => {
-      const at = this.#wire.pass(from, to, data.length, performance.now());
-      queue.push({ at, data });
       waiting += data.length;
       if (waiting >= most) source.pause();
-      timer ??= setTimeout(deliver, Math.max(0, at - performance.now()));
+      this.#wire.send(from, to, data.length, performance.now(), () => {
+        waiting -= data.length;
+        sink.write(data);
+        if (waiting < most) source.resume();
+      });
+      this.#advance();
     });
     source.on('error', () => {});
     source.on('close', () => {
       this.#sockets.delete(source);
-      clearTimeout(timer);
       sink.destroy();
     });
   }
+
+  /** Delivers what is due, and comes back when something else is. */
+  readonly #advance = (): void => {
+    clearTimeout(this.#timer);
+    const next = this.#wire.advance(performance.now());
+    if (next === undefined || this.#closed) return;
+    this.#timer = setTimeout(this.#advance, Math.max(0, next - performance.now()));
+  };
 }
