@@ -26,9 +26,14 @@ export function scalingForecast(
         : [
             `Fit: ${describeLaw(law.fitted)}. X(N) = γN / (1 + σ(N−1) + κN(N−1)), on the logarithms of all runs. Its forecast is what this machine would do if the law went on; its band comes from the errors of the fit.`,
           ]),
-      `The forecast for a network assumes a device of its own for each worker, as fast as those of the fewest workers here, and ${describeNetwork(study)} for each: ${network.parts.perMicroBatch.value.toFixed(2)} ms a micro-batch, a spread of ${(100 * network.parts.spread).toFixed(1)} % from rank to rank, t = 2α + 2(N−1)/N · ${(study.reducedBytes / 1e6).toFixed(2)} MB / β for the all-reduce, and ${figures(a)} + ${figures(b)} · N ms for the commit${bError === null ? '' : ` (± ${figures(bError)} · N)`}. Its band holds the errors of these and everything between no and all of the all-reduce that the last backward could hide.`,
+      `The forecast for a network assumes a device of its own for each worker, as fast as those of the fewest workers here, and ${describeNetwork(study)} for each: ${network.parts.perMicroBatch.value.toFixed(2)} ms a micro-batch, a spread of ${(100 * network.parts.spread).toFixed(1)} % from rank to rank, t = 2α + 2(N−1)/N · ${(study.reducedBytes / 1e6).toFixed(2)} MB / β for the all-reduce, and ${figures(a)}${b === 0 ? '' : ` + ${figures(b)} · N`} ms for the commit${bError === null ? '' : ` (± ${figures(bError)} · N)`}. Its band holds the errors of these and everything between no and all of the all-reduce that the last backward could hide.`,
     ],
     notes: [
+      ...(network.parts.commit.parameters.length > 1
+        ? []
+        : [
+            'What each worker more costs the coordinator at a commit is not known: this machine has too few cores to measure it, and the forecast leaves it out.',
+          ]),
       `FORECAST, not measured: nothing here was run with more than ${most} ${most === 1 ? 'worker' : 'workers'}.`,
     ],
     figures: [figure(study, results, forecast)],

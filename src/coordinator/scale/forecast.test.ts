@@ -52,6 +52,27 @@ describe('a forecast', () => {
     expect(forecast(madeUp('strong', 16)).network.at.at(-1)!.workers).toBe(16);
   });
 
+  it('takes commits for growing with the workers only where they had cores of their own', () => {
+    const study = madeUp('weak', 1);
+    const runs = study.runs.map((run) => ({
+      ...run,
+      steps: run.steps.map((step) => ({
+        ...step,
+        ranks: step.ranks.map(([a, b, c]): [number, number, number, number] => [
+          a,
+          b,
+          c,
+          3 + 2 * run.workers,
+        ]),
+      })),
+    }));
+    const commit = (cores: number) =>
+      forecast({ ...study, runs, machine: { ...study.machine, cores } }).network.parts.commit.parameters;
+    expect(commit(5).map((value) => Number(value.toFixed(6)))).toEqual([3, 2]);
+    expect(commit(2)).toHaveLength(1);
+    expect(commit(2)[0]).toBeCloseTo(5);
+  });
+
   it('is the same whenever it is made', () => {
     expect(forecast(madeUp('weak', 2))).toEqual(forecast(madeUp('weak', 2)));
   });

@@ -91,7 +91,7 @@ export interface StepParts {
   readonly perMicroBatch: { readonly value: number; readonly error: number };
   /** From step to step and rank to rank, relative to the busy time: what many ranks wait for the slowest of them. */
   readonly spread: number;
-  /** commit = a + b·N, with b ≥ 0. */
+  /** commit = a + b·N, with b ≥ 0; only a where the study can't tell b. */
   readonly commit: Fit;
   /** The share of the busy time that backward takes, behind which communication can hide. */
   readonly backward: number;
@@ -100,7 +100,8 @@ export interface StepParts {
 /** Backward is two of the three products of a layer. */
 const backwardShare = 2 / 3;
 
-export function stepParts({ runs, workers }: Study): StepParts {
+export function stepParts(study: Study): StepParts {
+  const { runs, workers } = study;
   const fewest = Math.min(...workers);
   const smallest = runs.filter((run) => run.workers === fewest);
   const share = smallest[0]!.microBatches / fewest;
@@ -111,21 +112,31 @@ export function stepParts({ runs, workers }: Study): StepParts {
   return {
     perMicroBatch: { value: mean, error },
     spread: Number.isFinite(spread) ? spread : 0,
-    commit: commitFit(runs),
+    commit: commitFit(study),
     backward: backwardShare,
   };
 }
 
-/** A line through the commits of all runs; a constant where it would fall, or where there is one number of workers. */
-function commitFit(runs: readonly StudyRun[]): Fit {
-  const points = runs.map((run) => ({
-    workers: run.workers,
-    ms: meanOf(run.steps.map((step) => timeSplit(step).commit)),
-  }));
-  const constant = () => leastSquares(([a]) => points.map(({ ms }) => ms - a!), [points[0]!.ms]);
-  if (new Set(points.map(({ workers }) => workers)).size < 2) return constant();
+/**
+ * A line through the commits of runs that had a core for each thread and one for the coordinator: where cores are shared, a
+ * commit takes longer with every worker for that reason alone. A constant, that of the fewest workers, where only one
+ * number of workers had them, or the line would fall.
+ */
+function commitFit({ runs, workers, threads, machine }: Study): Fit {
+  const fewest = Math.min(...workers);
+  const points = runs
+    .filter((run) => run.workers === fewest || machine.gpus > 0 || run.workers * threads < machine.cores)
+    .map((run) => ({
+      workers: run.workers,
+      ms: meanOf(run.steps.map((step) => timeSplit(step).commit)),
+    }));
+  const constant = () => {
+    const own = points.filter((point) => point.workers === fewest);
+    return leastSquares(([a]) => own.map(({ ms }) => ms - a!), [own[0]!.ms]);
+  };
+  if (new Set(points.map((point) => point.workers)).size < 2) return constant();
   const line = leastSquares(
-    ([a, b]) => points.map(({ workers, ms }) => ms - a! - b! * workers),
+    ([a, b]) => points.map((point) => point.ms - a! - b! * point.workers),
     [points[0]!.ms, 0],
   );
   return line.parameters[1]! < 0 ? constant() : line;
