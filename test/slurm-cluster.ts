@@ -38,6 +38,8 @@ export class SlurmCluster {
   /** On the shared file system: all nodes see it. */
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'lockstep-slurm-')));
   readonly nodes = ['node1', 'node2'];
+  /** The nodes' one network interface. */
+  static readonly interface = 'fabric0';
   readonly #id = `lk${process.pid}`;
   readonly #subnet = `10.211.${process.pid % 250}`;
   readonly #daemons = new Map<string, ChildProcess>();
@@ -123,7 +125,7 @@ export class SlurmCluster {
   }
 
   /** The last states of a job, when it is over. */
-  async ended(job: string, limitMs = 90_000): Promise<string[]> {
+  async ended(job: string, limitMs = 150_000): Promise<string[]> {
     const over = /^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|OUT_OF_MEMORY|BOOT_FAIL)$/;
     await this.#until(() => this.states(job).every((state) => over.test(state)), limitMs);
     return this.states(job);
@@ -247,10 +249,10 @@ export class SlurmCluster {
       const namespace = this.#namespace(node);
       const cable = this.#cable(node);
       ip('netns', 'add', namespace);
-      ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'fabric0', 'netns', namespace);
+      ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', SlurmCluster.interface, 'netns', namespace);
       ip('link', 'set', cable, 'master', this.#id);
-      ip('-n', namespace, 'address', 'add', `${this.#address(node)}/24`, 'dev', 'fabric0');
-      ip('-n', namespace, 'link', 'set', 'fabric0', 'up');
+      ip('-n', namespace, 'address', 'add', `${this.#address(node)}/24`, 'dev', SlurmCluster.interface);
+      ip('-n', namespace, 'link', 'set', SlurmCluster.interface, 'up');
       ip('-n', namespace, 'link', 'set', 'lo', 'up');
     }
   }

@@ -18,7 +18,7 @@ const totalSteps = 128;
 const scripts = join(packageRoot, 'scripts', 'slurm');
 const env = { LOCKSTEP_HOME: packageRoot };
 
-describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
+describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', { timeout: 240_000 }, () => {
   let cluster: SlurmCluster;
   let config: string;
   beforeAll(async () => {
@@ -144,7 +144,7 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
     }
   });
 
-  it('a dataset goes to the disk of every node', async () => {
+  it('a dataset goes to the disk of every node, and traffic over the network that was named', async () => {
     const packed = join(cluster.folder, 'packed');
     const sample = join(packageRoot, 'data', 'sample', 'cifar10-sample.tar.xz');
     cluster.shell(
@@ -157,7 +157,14 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', () => {
         ...['--nodes=2', '--ntasks-per-node=1', join(scripts, 'several-nodes.sh'), config],
         ...['--set', 'data.dataset=staged'],
       ],
-      { from: cluster.folder, env: { ...env, LOCKSTEP_DATA: join(cluster.folder, 'staged.tar') } },
+      {
+        from: cluster.folder,
+        env: {
+          ...env,
+          LOCKSTEP_DATA: join(cluster.folder, 'staged.tar'),
+          LOCKSTEP_INTERFACE: SlurmCluster.interface,
+        },
+      },
     );
     // The same images under another name.
     expect(await finished(job)).toEqual(await undisturbed(text));
