@@ -25,7 +25,7 @@ import {
 const text = smallConfig({
   microBatches: 6,
   epochs: [10, 60],
-  more: 'checkpoint: { everySteps: 20 }\ndeadlines: { heartbeatSeconds: 5, connectSeconds: 3 }',
+  more: 'checkpoint: { everySteps: 20 }',
 });
 const workers = 2;
 
@@ -139,14 +139,14 @@ async function stranger(endpoint: string, joined: Join, draw: Draw): Promise<voi
 }
 
 describe('a run that is sent what it should not take', () => {
-  it.each([1, 2])('comes to the same bits, and grows by no more than 50 MB (seed %i)', async (seed) => {
+  it('comes to the same bits, and grows by no more than 50 MB', async () => {
     const expected = await undisturbed(text);
     const { child, ended } = start();
     await endpointOf(out);
     await committed(out, 30);
     const pids = [child.pid!, ...workerPids(out)];
     const before = pids.map(residentMb);
-    const random = seeded(seed);
+    const random = seeded(1);
     const draw: Draw = (upTo) => Math.floor(random() * upTo);
     const early = ended.then(() => Promise.reject(new Error('The run ended before all was sent.')));
     await Promise.race([flood(10_000, draw), early]);
@@ -164,5 +164,5 @@ describe('a run that is sent what it should not take', () => {
     expect(Number(/(\d+) control messages were dropped/.exec(said)?.[1])).toBeGreaterThan(1000);
     expect(logOf('worker-0').match(/A message between workers was dropped/g)).toHaveLength(1);
     expect(Number(/dropped: (\d+) malformed/.exec(logOf('worker-0'))?.[1])).toBeGreaterThan(500);
-  });
+  }, 240_000);
 });

@@ -26,7 +26,12 @@ export class Commands {
   readonly #children = new Set<ChildProcess>();
 
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const child = spawn(process.execPath, [entry, ...args], {
+    return this.startProgram(process.execPath, [entry, ...args], env);
+  }
+
+  /** Another program, which ends with the test as well. */
+  startProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });

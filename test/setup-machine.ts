@@ -289,6 +289,11 @@ export class Project {
     return this.start(env, nodeArgs).ended;
   }
 
+  /** The project as set-up copies it to another folder; neither may need the other. */
+  at(root: string): Project {
+    return Object.create(this, { root: { value: root } });
+  }
+
   /** Starts set-up and waits until the named fake program hangs in the middle of its work. */
   async hangAt(hang: 'npm' | 'pip' | 'unpack' | 'g++' | 'tsc') {
     const watcher = watch(join(this.mark, '..'));
@@ -314,8 +319,12 @@ export class Project {
     }
   }
 
-  start(env: Readonly<Record<string, string | undefined>> = {}, nodeArgs: readonly string[] = []) {
-    const child = spawn(process.execPath, [...nodeArgs, this.path('scripts/setup.mjs')], {
+  start(
+    env: Readonly<Record<string, string | undefined>> = {},
+    nodeArgs: readonly string[] = [],
+    args: readonly string[] = [],
+  ) {
+    const child = spawn(process.execPath, [...nodeArgs, this.path('scripts/setup.mjs'), ...args], {
       env: { ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -58,6 +58,35 @@ const expectReady = (project: Project, result: Result) => {
   expect(leftovers(project)).toEqual([]);
 };
 
+describe('--prefix', () => {
+  test('sets all up in another folder, and renews it', async () => {
+    const clone = workshop.newProject();
+    const prefix = join(workshop.folder, 'shared folder');
+    const there = clone.at(prefix);
+    const setUp = () => clone.start({}, [], ['--prefix', prefix]).ended;
+    expectReady(there, await setUp());
+    expect(['node_modules', '.engine', 'dist'].filter((name) => clone.has(name))).toEqual([]);
+    expect(programs(clone.calls())).toEqual(['npm', 'pip', 'g++', 'tsc']);
+
+    there.write('src/old.ts', '');
+    clone.write('src/new.ts', '');
+    expectReady(there, await setUp());
+    expect(programs(clone.calls())).toEqual(['tsc']);
+    expect(readdirSync(there.path('src')).sort()).toEqual(['main.ts', 'new.ts']);
+  });
+
+  test('refuses a folder that holds something else, and options that it does not have', async () => {
+    const clone = workshop.newProject();
+    const inUse = mkdtempSync(join(workshop.folder, 'in-use-'));
+    writeFileSync(join(inUse, 'thesis.tex'), '');
+    const refused = await clone.start({}, [], ['--prefix', inUse]).ended;
+    expect(failureLine(refused)).toContain(`${inUse} is not empty, and no Lockstep.`);
+    expect(readdirSync(inUse)).toEqual(['thesis.tex']);
+    const unknown = await clone.start({}, [], ['--perfix', inUse]).ended;
+    expect(failureLine(unknown)).toContain('--perfix');
+  });
+});
+
 describe('a fresh clone', () => {
   test('is made ready in one line a stage; a second start installs nothing and is quick', async () => {
     const project = workshop.newProject();

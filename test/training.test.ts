@@ -91,6 +91,7 @@ describe('a run folder', () => {
       'checkpoints',
       'logs',
       'metrics.jsonl',
+      'report.html',
       'run.json',
       'summary.json',
       'tensorboard',

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { addonVersion, buildAddon } from './addon.mjs';
 import { buildIsCurrent, buildSources } from './build.mjs';
 import { chooseEngine, hasGpuDriver } from './choice.mjs';
@@ -21,6 +22,7 @@ import { diskFull, SetupFailure, saysDiskFull, textOf } from './failure.mjs';
 import { discardStagings, missingSpace } from './files.mjs';
 import { takeLock } from './lock.mjs';
 import { installPackages, packagesAreCurrent } from './packages.mjs';
+import { setUpAt } from './prefix.mjs';
 import { say } from './terminal.mjs';
 import { bytesToDownload, pins, wheelCache } from './wheels.mjs';
 
@@ -38,10 +40,15 @@ import { bytesToDownload, pins, wheelCache } from './wheels.mjs';
  * @property {boolean} build
  */
 
-/** Installs what is missing and reports on stderr; sets the exit code to 1 on a failure. */
+/** Installs what is missing, here or at --prefix, and reports on stderr; sets the exit code to 1 on a failure. */
 export async function main() {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   try {
+    const prefix = prefixOf(process.argv.slice(2));
+    if (prefix !== undefined) {
+      process.exitCode = await setUpAt(root, prefix);
+      return;
+    }
     const { kind, version } = await setUp(root);
     say(`ready, TensorFlow ${version} (${kind})`);
   } catch (error) {
@@ -51,6 +58,15 @@ export async function main() {
     if (!(failure instanceof SetupFailure) && failure instanceof Error)
       process.stderr.write(`${failure.stack}\n`);
     process.exitCode = 1;
+  }
+}
+
+/** @param {string[]} args @returns {string | undefined} */
+function prefixOf(args) {
+  try {
+    return parseArgs({ args, options: { prefix: { type: 'string' } } }).values.prefix;
+  } catch (error) {
+    throw new SetupFailure(textOf(error), 'It takes --prefix DIR, or nothing.');
   }
 }
 

@@ -26,7 +26,8 @@ export class BenchProcess<Request extends Message, Reply extends Message> {
   constructor(script: string, protection: Protection, environment: NodeJS.ProcessEnv = {}) {
     this.#child = fork(script, {
       execArgv: [...workerNodeFlags],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // What TensorFlow says about its kernels is no finding; the last line may be the reason of an early end.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: {
         ...process.env,
         ...environment,
@@ -34,10 +35,16 @@ export class BenchProcess<Request extends Message, Reply extends Message> {
         [joinVariable]: JSON.stringify(protection),
       },
     });
+    let said = '';
+    this.#child.stderr!.on('data', (data) => {
+      said = `${said}${data}`.slice(-2000);
+    });
     this.#child.on('message', (reply: Reply) => this.#take(reply));
-    this.#child.on('exit', (code, signal) =>
-      this.#take({ type: 'failed', message: `a process ended early (${signal ?? `exit code ${code}`})` }),
-    );
+    this.#child.on('exit', (code, signal) => {
+      const last = said.trimEnd().split('\n').at(-1);
+      const how = signal ?? `exit code ${code}`;
+      this.#take({ type: 'failed', message: `a process ended early (${how}): ${last}` });
+    });
   }
 
   ask<T extends Reply['type']>(request: Request, type: T): Promise<Extract<Reply, { type: T }>> {

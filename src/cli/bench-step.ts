@@ -18,6 +18,7 @@ interface Arguments {
   readonly warmup: number;
   readonly workers: number;
   readonly exchange: 'shm' | 'tcp' | 'none';
+  readonly guarded: boolean;
   readonly json: boolean;
 }
 
@@ -69,12 +70,18 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
         default: 'shm' as const,
         describe: 'How gradients travel; none: every worker is alone',
       })
+      .option('guarded', {
+        type: 'boolean',
+        default: true,
+        describe: 'Fingerprints, and every step waits for a word; --no-guarded tells what that costs',
+      })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON on stdout' })
       .example('$0 bench step --workers 2 --threads 1 --batch 16 --json', ''),
-  handler: ({ encoder, stem, batch, threads, precision, steps, warmup, workers, exchange, json }) =>
+  handler: ({ json, ...args }) =>
     runCommand(json, async () => {
-      const options = { encoder, stem, batch, threads, precision, steps, warmup, workers, exchange };
-      const report = await measureStep(options);
+      const { encoder, stem, batch, threads, precision, steps, warmup, workers, exchange, guarded } = args;
+      const model = { encoder, stem, batch, threads, precision };
+      const report = await measureStep({ ...model, steps, warmup, workers, exchange, guarded });
       if (json) print(report);
       else {
         const { imagesPerSec, msPerStep } = report;
@@ -124,20 +131,35 @@ export async function measureStep(options: Omit<Arguments, 'json'>): Promise<Ste
 }
 
 /** Steps that these processes take together: a step is over when its slowest is. */
-async function runSteps(processes: readonly StepProcess[], { warmup, steps }: Omit<Arguments, 'json'>) {
+async function runSteps(
+  processes: readonly StepProcess[],
+  { warmup, steps, guarded }: Omit<Arguments, 'json'>,
+) {
+  const take = async (step: number, count: number) => {
+    const from = performance.now();
+    const go: StepBenchRequest = { type: 'go', step, count, guarded };
+    const done = await Promise.all(processes.map((process) => process.ask(go, 'done')));
+    return { done, ms: performance.now() - from };
+  };
+  const slowest = (values: readonly (readonly number[])[]) =>
+    values[0]!.map((_, i) => Math.max(...values.map((each) => each[i]!)));
   const times: number[] = [];
   const exposed: number[] = [];
   let firstStepAt = 0;
-  let peakRssBytes = 0;
-  for (let step = 0; step < warmup + steps; step += 1) {
-    const from = performance.now();
-    const done = await Promise.all(processes.map((process) => process.ask({ type: 'go', step }, 'done')));
+  for (let step = 0; step < warmup; step += 1) {
+    await take(step, 1);
     // Counted from the start of this process, which starts the others.
-    if (step === 0) firstStepAt = performance.now();
+    firstStepAt ||= performance.now();
+  }
+  let peakRssBytes = 0;
+  // Guarded steps wait for a word between them, as they wait for the coordinator's commit in a run.
+  const rounds = guarded ? steps : 1;
+  for (let round = 0; round < rounds; round += 1) {
+    const { done, ms } = await take(warmup + round, steps / rounds);
+    times.push(...(guarded ? [ms] : slowest(done.map((reply) => reply.ms))));
+    exposed.push(...slowest(done.map((reply) => reply.exposedMs)));
     peakRssBytes = Math.max(...done.map((reply) => reply.peakRssBytes));
-    if (step < warmup) continue;
-    times.push(performance.now() - from);
-    exposed.push(Math.max(...done.map((reply) => reply.exposedMs)));
+    firstStepAt ||= performance.now();
   }
   return { times, exposed, firstStepAt, peakRssBytes };
 }

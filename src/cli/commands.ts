@@ -4,9 +4,11 @@ import { benchCommand } from './bench.js';
 import { coordinatorCommand } from './coordinator.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { reportCommand } from './report.js';
 import { scaleCommand } from './scale.js';
+import { setupCommand } from './setup.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
@@ -15,6 +17,7 @@ import { workerCommand } from './worker.js';
 
 export const commands = [
   demoCommand,
+  doctorCommand,
   trainCommand,
   watchCommand,
   evalCommand,
@@ -26,4 +29,5 @@ export const commands = [
   workerCommand,
   dataCommand,
   benchCommand,
+  setupCommand,
 ] as unknown as CommandModule[];

@@ -32,13 +32,16 @@ export const trainCommand: CommandModule<object, RunArguments> = {
       .example('$0 train configs/demo-contrastive.yaml --workers 2', 'two workers on this host')
       .example('$0 train configs/demo-traditional.yaml --out runs/one --resume', 'begin it, or go on with it')
       .example('$0 train configs/demo-traditional.yaml --set stages.0.epochs=1', 'another value for one key'),
-  handler: (args) => startRun(args, { launch: 'local', bind: 'tcp://127.0.0.1:*' }),
+  handler: (args) => startRun(args, async () => ({ launch: 'local', bind: 'tcp://127.0.0.1:*' })),
 };
 
-/** Trains, and prints what came of it. */
+/**
+ * Trains, and prints what came of it.
+ * @param findPlace where workers are launched and reach the coordinator; may throw LockstepError
+ */
 export function startRun(
   { config: path, workers, out, set, resume, json, 'min-workers': minWorkers }: RunArguments,
-  place: Pick<TrainOptions, 'launch' | 'bind' | 'advertise'>,
+  findPlace: () => Promise<Pick<TrainOptions, 'launch' | 'bind' | 'advertise' | 'joinFile'>>,
 ): Promise<void> {
   return runCommand(json, async () => {
     const config = await loadConfig(path, { set });
@@ -47,7 +50,7 @@ export function startRun(
     const outcome = await train({
       config,
       workers: wholeWorkers(workers),
-      ...place,
+      ...(await findPlace()),
       out,
       resume,
       minWorkers: wholeWorkers(minWorkers, '--min-workers'),

@@ -41,6 +41,8 @@ export interface ReadyGroup {
   readonly testImages: number;
   /** Whether another worker may still come. */
   readonly mayCome: () => boolean;
+  /** Aborted when a worker has passed on that the run is to end. */
+  readonly signalled: AbortSignal;
 }
 
 /**
@@ -61,6 +63,7 @@ export async function withWorkers<T>(
   const { bind, joinFile } = options;
   const protection = protectionOf(config.exchange.encryption, bind);
   const key = newKeyPair();
+  const signalled = new AbortController();
   const group = await WorkerGroup.bind({
     bind,
     protection,
@@ -71,6 +74,10 @@ export async function withWorkers<T>(
     welcome: { config, dataset: { digest: dataset.digest, train: trainImages, test: testImages } },
     // One that is stopped or stuck holds its memory and its GPU: the others have gone on without it.
     lost: ({ slot }) => slot !== null && local?.kill(slot),
+    signalled: (worker, signal) => {
+      if (!signalled.signal.aborted) log(`${worker.name} got ${signal}: the run is to end`);
+      signalled.abort();
+    },
     samples: ({ split, ids }) => {
       const { images, labels } = gather(dataset, split, ids);
       return [images, labels];
@@ -96,7 +103,7 @@ export async function withWorkers<T>(
       local === undefined ||
       local.starting > 0 ||
       local.running > group.survivors.length + group.spares.length;
-    const result = await work({ group, dataset, timeline, testImages, mayCome });
+    const result = await work({ group, dataset, timeline, testImages, mayCome, signalled: signalled.signal });
     await group.stop(null);
     return result;
   } catch (error) {

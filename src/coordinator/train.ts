@@ -26,6 +26,8 @@ export interface TrainOptions
   extends Pick<GroupOptions, 'config' | 'workers' | 'launch' | 'bind' | 'advertise'> {
   /** The run folder; refused if something is in it, unless it is resumed. Without it one under runs/. */
   readonly out: string | undefined;
+  /** Where what workers need to join is written. By default in the run folder. */
+  readonly joinFile?: string | undefined;
   /** Go on with the run in `out` from its newest whole checkpoint, if there is one. */
   readonly resume: boolean;
   /** With fewer the run waits for another one, and ends when none can come. */
@@ -93,16 +95,18 @@ async function run(
   log: (message: string) => void,
 ): Promise<Outcome> {
   const began = performance.now();
-  const { config, progress, stop } = options;
+  const { config, progress } = options;
   const events: MetricsEvent[] = [...earlier];
   const record = (event: MetricsEvent) => {
     write(event);
     events.push(event);
   };
   const { restarts } = config.recovery;
-  const { logs, join: joinFile } = folder;
+  const { logs } = folder;
+  const joinFile = options.joinFile ?? folder.join;
   return await withWorkers({ ...options, logs, joinFile, restarts, log }, async (ready) => {
     const { group, timeline } = ready;
+    const stop = AbortSignal.any([options.stop, ready.signalled]);
     progress.begin(config.name, timeline);
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);

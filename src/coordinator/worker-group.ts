@@ -35,6 +35,8 @@ export interface WorkerGroupOptions {
   readonly welcome: Omit<CoordinatorMessageOf<'welcome'>, 'type'>;
   /** Told of each worker that is lost. */
   readonly lost: (worker: WorkerConnection) => void;
+  /** Told when a worker passes on that the run is to end. */
+  readonly signalled: (worker: WorkerConnection, signal: string) => void;
   /** Answers a worker that has no copy of the data. */
   readonly samples: (request: WorkerMessageOf<'samples'>) => readonly Uint8Array[];
   /** Where each rank finds its peers, by rank, if their links lead through something: a simulated network. */
@@ -45,7 +47,9 @@ export interface WorkerGroupOptions {
 const maxMessageBytes = 1 << 28;
 /** How much longer a worker may be silent while it builds graphs, which nothing interrupts. */
 const busyFactor = 6;
-/** How long a broken link may wait for the news of who is lost. */
+/** How long libzmq may take to forget a connection that is gone. */
+const settleMs = 20;
+/** How long a broken link or connection may wait for the news of who is lost, and how. */
 const patienceMs = 200;
 
 export class WorkerGroup {
@@ -73,7 +77,12 @@ export class WorkerGroup {
       { send: (frames) => socket.send(frames), close: () => socket.close() },
       'the workers',
     );
-    this.#timer = setInterval(() => this.#beat(), beatMs);
+    this.#timer = setInterval(() => {
+      this.#beat();
+      this.#listen();
+    }, beatMs);
+    // It does not say whose connection that was: sending tells.
+    socket.events.on('disconnect', () => setTimeout(() => this.#beat(), settleMs));
     void this.#receive();
   }
 
@@ -383,6 +392,9 @@ export class WorkerGroup {
         worker.phase = message.phase;
         worker.step = message.step;
         break;
+      case 'signalled':
+        this.options.signalled(worker, message.signal);
+        break;
       case 'bye':
         worker.ended = true;
         break;
@@ -433,15 +445,30 @@ export class WorkerGroup {
     this.#changed();
   }
 
+  /** Says to all workers that the coordinator lives; a worker whose connection is gone is lost. */
   #beat(): void {
-    const heard = this.#watch.look();
     for (const worker of this.#connections.values()) {
-      if (worker.ended) continue;
-      void this.#outbox
+      if (worker.ended || worker.loss !== undefined) continue;
+      this.#outbox
         .send([worker.identity, encode({ type: 'beat' } satisfies CoordinatorMessage)])
-        .catch(() => {});
+        .catch((cause) => {
+          // Of a launched one its exit says more, in a moment.
+          setTimeout(
+            () => {
+              // Who has said bye has gone as it should.
+              if (!this.#ended && !worker.ended) this.#lose(worker, 'its connection is gone', cause);
+            },
+            worker.slot === null ? 0 : patienceMs,
+          );
+        });
+    }
+  }
+
+  #listen(): void {
+    if (!this.#watch.look() || this.#ended) return;
+    for (const worker of this.#connections.values()) {
       const silence = performance.now() - worker.heard;
-      if (!heard || this.#ended || worker.loss !== undefined) continue;
+      if (worker.ended || worker.loss !== undefined) continue;
       if (silence <= this.options.heartbeatMs * (worker.busy ? busyFactor : 1)) continue;
       this.#lose(worker, `silent for ${(silence / 1000).toFixed(1)} s`);
     }

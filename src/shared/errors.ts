@@ -15,7 +15,9 @@ export type ErrorCode =
   | 'DIVERGED'
   | 'CHECKPOINT'
   | 'RUN_FOLDER'
-  | 'INTERRUPTED';
+  | 'INTERRUPTED'
+  /** The doctor found what would stop a run. */
+  | 'UNFIT';
 
 /** An error with a code, and where it helps a `hint`: what the user can do about it. */
 export class LockstepError extends Error {

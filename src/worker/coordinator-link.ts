@@ -13,12 +13,16 @@ import { clientOptions } from '../shared/security/socket-options.js';
 import { Outbox } from '../shared/transport/outbox.js';
 import { beatMs, SilenceWatch } from '../shared/transport/silence.js';
 import { decode, encode } from '../shared/transport/wire.js';
+import type { Fault } from './fault.js';
 
 /** A message, with the raw frames that came after it. */
 export interface Received<M extends CoordinatorMessage = CoordinatorMessage> {
   readonly message: M;
   readonly frames: readonly Uint8Array[];
 }
+
+/** What the worker does is told at once, unless something was told so shortly before: steps may take milliseconds. */
+const quietMs = 50;
 
 /** So often in a row is no coincidence. */
 const hangUps = 5;
@@ -32,6 +36,7 @@ export class CoordinatorLink {
   #error: Error | undefined;
   #heard = performance.now();
   #timer: NodeJS.Timeout | undefined;
+  #beatAt = performance.now();
   #phase: Phase = 'register';
   #step = 0;
 
@@ -43,7 +48,10 @@ export class CoordinatorLink {
   });
 
   /** @param join where the coordinator is, what it must prove, and what proves that this worker belongs to the run */
-  constructor(readonly join: Join) {
+  constructor(
+    readonly join: Join,
+    private readonly fault: Fault,
+  ) {
     this.lost.catch(() => {});
     this.#socket = new Dealer({
       ...clientOptions(join, join.coordinatorKey),
@@ -72,6 +80,8 @@ export class CoordinatorLink {
   enter(phase: Phase, step = this.#step): void {
     this.#phase = phase;
     this.#step = step;
+    if (performance.now() - this.#beatAt > quietMs) this.#beat();
+    this.fault(phase, step);
   }
 
   /** Begins to beat, and to expect the coordinator's beat at least every `silenceMs`. */
@@ -80,7 +90,7 @@ export class CoordinatorLink {
     this.#heard = performance.now();
     const watch = new SilenceWatch();
     this.#timer = setInterval(() => {
-      void this.send({ type: 'beat', phase: this.#phase, step: this.#step }).catch(() => {});
+      this.#beat();
       const silence = performance.now() - this.#heard;
       if (watch.look() && silence > silenceMs) this.#lose(silence);
     }, beatMs);
@@ -177,6 +187,11 @@ export class CoordinatorLink {
             ),
       );
     }
+  }
+
+  #beat(): void {
+    this.#beatAt = performance.now();
+    this.send({ type: 'beat', phase: this.#phase, step: this.#step }).catch(() => {});
   }
 
   #lose(silence: number): void {

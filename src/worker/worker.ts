@@ -12,6 +12,7 @@ import { machineIdentity } from '../shared/transport/machine.js';
 import { Mesh } from '../shared/transport/mesh.js';
 import { version } from '../shared/version.js';
 import { CoordinatorLink } from './coordinator-link.js';
+import { plannedFault } from './fault.js';
 
 export interface WorkerOptions {
   readonly join: Join;
@@ -19,6 +20,8 @@ export interface WorkerOptions {
   readonly address: string;
   /** Which of the launcher's places this process fills, if it was launched. */
   readonly slot: number | null;
+  /** Aborted, with a signal's name for a reason, when the coordinator is to be told that the run is to end. */
+  readonly signalled?: AbortSignal;
   readonly log: (message: string) => void;
 }
 
@@ -37,8 +40,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       },
     );
   }
+  const fault = plannedFault(process.env.LOCKSTEP_FAULT);
   const mesh = await Mesh.bind({ address, protection: join, warn: log });
-  const link = new CoordinatorLink(join);
+  const link = new CoordinatorLink(join, fault);
   try {
     // Whatever the worker waits for, the end of the connection ends it.
     await Promise.race([work(options, mesh, link), link.lost]);
@@ -68,6 +72,7 @@ async function work(options: WorkerOptions, mesh: Mesh, link: CoordinatorLink): 
     slot: options.slot,
   });
   const { message: welcome } = await link.expect('welcome');
+  passOn(options.signalled, link);
   const config = parseConfig(welcome.config, "the coordinator's configuration");
   link.watch(config.deadlines.heartbeatSeconds * 1000);
   const { Trainer } = await loadTrainer(config);
@@ -77,6 +82,12 @@ async function work(options: WorkerOptions, mesh: Mesh, link: CoordinatorLink): 
   } finally {
     await trainer.close();
   }
+}
+
+function passOn(signalled: AbortSignal | undefined, link: CoordinatorLink): void {
+  const tell = () => void link.send({ type: 'signalled', signal: String(signalled?.reason) }).catch(() => {});
+  if (signalled?.aborted) tell();
+  else signalled?.addEventListener('abort', tell);
 }
 
 /** How long a worker waits for its coordinator to be there at all. */

@@ -1,6 +1,8 @@
 /** A scaling study from its first run to its last; study.json is written after each, so nothing measured is lost. */
+
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Config } from '../../shared/config/schema.js';
 import { resolveDataset } from '../../shared/data/resolve.js';
 import { readInstallation } from '../../shared/engine/installation.js';
 import { LockstepError } from '../../shared/errors.js';
@@ -42,7 +44,7 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
     config,
     threads: config.threads,
     microBatchSize: config.batch.microBatchSize,
-    reducedBytes: reducedBytes(configs.get(workers[0]!)!),
+    reducedBytes: await reducedBytesOf(configs.get(workers[0]!)!),
     ...(simulatedCompute === undefined ? {} : { simulatedCompute }),
     ...(simulatedLink === undefined ? {} : { simulatedLink }),
     network: options.network,
@@ -95,4 +97,10 @@ async function makeFolder(folder: string): Promise<void> {
     if (cause instanceof LockstepError) throw cause;
     throw new LockstepError('RUN_FOLDER', `${folder} can't be made: ${(cause as Error).message}.`, { cause });
   }
+}
+
+/** The model's definition comes with TensorFlow: of all commands only this one loads it in this process. */
+async function reducedBytesOf(config: Config): Promise<number> {
+  const { reducedBytes } = await import('./reduced-bytes.js');
+  return reducedBytes(config);
 }

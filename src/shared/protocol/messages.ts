@@ -134,6 +134,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('loaded'), fingerprint: z.string() }),
   z.strictObject({ type: z.literal('samples'), split: z.enum(['train', 'test']), ids: sampleIds }),
   z.strictObject({ type: z.literal('beat'), phase: phaseSchema, step }),
+  /** A batch system has asked this worker's process to end, maybe only it: the whole run is meant. */
+  z.strictObject({ type: z.literal('signalled'), signal: z.string() }),
   z.strictObject({ type: z.literal('failed'), code: z.string(), message: z.string(), phase: phaseSchema }),
   z.strictObject({ type: z.literal('bye') }),
 ]);
