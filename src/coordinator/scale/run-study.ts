@@ -33,8 +33,6 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
   const dataset = await resolveDataset(config.data.dataset);
   const images = config.data.limit.train ?? dataset.split('train').count;
   const configs = new Map(workers.map((count) => [count, configFor(options, count, images)]));
-  // It loads TensorFlow, which no other command of this process is to wait for.
-  const { reducedBytes } = await import('./reduced-bytes.js');
   await makeFolder(folder);
   const study: Omit<Study, 'runs'> = {
     ...{ format: 1, kind: 'scaling study', name: config.name, mode, workers: [...workers] },
