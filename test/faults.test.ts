@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Commands, endpointOf, eventsOf } from './lockstep-command.js';
+import { Commands, endpointOf, eventsOf, workerPids } from './lockstep-command.js';
 import { resultOf, smallConfig, undisturbed } from './small-run.js';
 
 const text = smallConfig({
@@ -48,6 +48,7 @@ describe('a run one of whose workers', () => {
     const worker = (env = {}) => commands.start(['worker', '--join', join(out, 'join.json')], env);
     // Rank 0, who came first, is the one that sends checkpoints.
     const bad = worker(fault);
+    await expect.poll(() => workerPids(out).length, { timeout: 30_000 }).toBe(1);
     worker();
     worker();
     const { code, stdout, stderr } = await ended;
