@@ -60,7 +60,7 @@ describe('a run one of whose workers', () => {
     const how = {
       kill: 'its connection is gone',
       abort: 'its connection is gone',
-      stop: 'silent for 3\\.\\d s',
+      stop: 'silent for \\d\\.\\d s',
       // It lives long enough to say where it is.
       throw: `phase: ${phase}, .*it failed: Array buffer allocation failed`,
     }[kind];
