@@ -12,7 +12,7 @@ import { commit, loadOfOthers, machine } from './compare/machine.mjs';
 /**
  * @typedef {object} LinkCase
  * @property {string} link
- * @property {{ latencyMs: number, bytesPerMs: number }} model
+ * @property {{ latencyMs: number, bytesPerSecond: number }} model
  * @property {number} workers
  * @property {number} sizeMb
  * @property {number} buckets
@@ -93,7 +93,7 @@ const rows = cases.map(
   ({ link, model, workers, sizeMb, buckets, predictedMs, measuredMs, off, withoutLinkMs, load }) => [
     link.replace('mbit,', ' Mb/s, ').replace(/ms$/, ' ms'),
     model.latencyMs.toFixed(2),
-    ((model.bytesPerMs * 8) / 1000).toFixed(1),
+    ((model.bytesPerSecond * 8) / 1e6).toFixed(1),
     `${workers}`,
     `${sizeMb} (${buckets})`,
     predictedMs.toFixed(1),

@@ -3,10 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { protocolVersion } from '../src/shared/protocol/messages.js';
 import { type Join, newKeyPair, readJoinFile } from '../src/shared/security/join.js';
 import { encode } from '../src/shared/transport/wire.js';
-import { version } from '../src/shared/version.js';
 import { seeded } from './allreduce-fixture.js';
 import { Commands, committed, endpointOf, eventsOf, workerPids } from './lockstep-command.js';
 import { resultOf, smallConfig, undisturbed } from './small-run.js';
@@ -20,6 +18,7 @@ import {
   mutated,
   pushTo,
   randomBytes,
+  registration,
 } from './strangers.js';
 
 const text = smallConfig({
@@ -69,17 +68,7 @@ async function flood(messages: number, draw: Draw): Promise<void> {
   const pushes = bulk.map((endpoint) => pushTo(endpoint, joined));
   sockets.push(...dealers, ...pushes);
   // One of the dealers is a worker that is known, and not ready.
-  const peer = { host: 'elsewhere', endpoint: 'tcp://127.0.0.1:1', machine: '' };
-  const me = {
-    protocol: protocolVersion,
-    version,
-    engine: '',
-    host: 'elsewhere',
-    pid: 1,
-    gpu: null,
-    slot: null,
-  };
-  await dealers[0]!.send(encode({ type: 'register', ...me, peer }));
+  await dealers[0]!.send(encode(registration));
   const strangers: Promise<void>[] = [];
   for (let sent = 0; sent < messages; sent += 1) {
     const frames = Array.from({ length: draw(3) }, () => randomBytes(draw, draw(2000)));
@@ -102,9 +91,7 @@ async function flood(messages: number, draw: Draw): Promise<void> {
         await pushes[draw(pushes.length)]!.send([Buffer.alloc(draw(50) === 0 ? 5 << 20 : 5_000), ...frames]);
         break;
       case 5:
-        await dealers[draw(dealers.length)]!.send(
-          mutated({ type: 'register', ...me, version: '0.0.1', peer }, draw),
-        );
+        await dealers[draw(dealers.length)]!.send(mutated({ ...registration, version: '0.0.1' }, draw));
         break;
       default:
         if (draw(2) === 0)

@@ -3,13 +3,11 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dealer } from 'zeromq';
-import { protocolVersion } from '../src/shared/protocol/messages.js';
 import { newKeyPair, readJoinFile, writeJoinFile } from '../src/shared/security/join.js';
 import { encode } from '../src/shared/transport/wire.js';
-import { version } from '../src/shared/version.js';
 import { Commands, committed, endpointOf, eventsOf, workerPids } from './lockstep-command.js';
 import { resultOf, smallConfig, undisturbed } from './small-run.js';
-import { dealerTo } from './strangers.js';
+import { dealerTo, registration } from './strangers.js';
 
 const text = smallConfig({
   microBatches: 4,
@@ -124,17 +122,7 @@ describe('a worker', () => {
     await committed(out, 1);
     const socket = dealerTo(readJoinFile(joinFile()));
     sockets.push(socket);
-    const me = {
-      protocol: protocolVersion,
-      version,
-      engine: '',
-      host: 'elsewhere',
-      pid: 1,
-      gpu: null,
-      slot: null,
-    };
-    const peer = { host: 'elsewhere', endpoint: 'tcp://127.0.0.1:1', machine: '' };
-    await socket.send(encode({ type: 'register', ...me, peer }));
+    await socket.send(encode(registration));
     await socket.send(encode({ type: 'ready' }));
     // It lives and says so: silence is not what gives it away.
     const beat = () => socket.send(encode({ type: 'beat', phase: 'connect', step: 0 })).catch(() => {});

@@ -1,9 +1,11 @@
 /** What comes to a run's sockets from elsewhere: port scanners, other protocols, other runs' workers, and bad ones of its own. */
 import { connect } from 'node:net';
 import { Dealer, Push } from 'zeromq';
+import { protocolVersion } from '../src/shared/protocol/messages.js';
 import type { Join } from '../src/shared/security/join.js';
 import { clientOptions, type Protection } from '../src/shared/security/socket-options.js';
 import { encode } from '../src/shared/transport/wire.js';
+import { version } from '../src/shared/version.js';
 
 /** Draws numbers from a seed: [0, upTo). */
 export type Draw = (upTo: number) => number;
@@ -35,6 +37,19 @@ export function dealerTo(join: Join, token = join.token): Dealer {
   socket.connect(join.endpoint);
   return socket;
 }
+
+/** What a worker sends first, with a bulk socket that nobody reaches. */
+export const registration = {
+  type: 'register',
+  protocol: protocolVersion,
+  version,
+  engine: '',
+  host: 'elsewhere',
+  pid: 1,
+  gpu: null,
+  slot: null,
+  peer: { host: 'elsewhere', endpoint: 'tcp://127.0.0.1:1', machine: '' },
+} as const;
 
 /** A bulk socket to a worker, of somebody who has the token. */
 export function pushTo(endpoint: string, protection: Protection): Push {

@@ -7,6 +7,7 @@ import type { Peer } from '../shared/protocol/messages.js';
 import { newKeyPair } from '../shared/security/join.js';
 import { type Link, parseLink } from '../shared/simulation/link.js';
 import { openLinks } from '../shared/simulation/links-thread.js';
+import { medianOf } from '../shared/statistics/estimate.js';
 import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
 import { BenchProcess } from './bench-process.js';
 
@@ -106,12 +107,6 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
     for (const process of processes) process.end();
     await links?.close();
   }
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function round(value: number): number {

@@ -1,6 +1,7 @@
 /** `lockstep bench links`: does the all-reduce take as long as forecasts say? Measured on simulated links. */
 import type { CommandModule } from 'yargs';
-import { allReduceMs, type LinkModel } from '../shared/plan/all-reduce-time.js';
+import { allReduceMs } from '../shared/plan/all-reduce-time.js';
+import type { LinkModel } from '../shared/plan/link-model.js';
 import { parseLink } from '../shared/simulation/link.js';
 import { pingPong } from '../shared/simulation/ping-pong.js';
 import { type AllReduceTimes, measureAllReduce } from './bench-allreduce.js';
@@ -19,7 +20,7 @@ interface Arguments {
 interface LinkCase {
   readonly link: string;
   /** What a ping-pong over the link came to. */
-  readonly model: LinkModel & { readonly latencyError: number | null };
+  readonly model: LinkModel;
   readonly workers: number;
   readonly sizeMb: number;
   readonly buckets: number;
@@ -84,7 +85,7 @@ function caseTable(cases: readonly LinkCase[]): string {
     cases.map(({ link, model, workers, predictedMs, measuredMs, off, withoutLinkMs }) => [
       link,
       model.latencyMs.toFixed(2),
-      ((model.bytesPerMs * 8) / 1000).toFixed(1),
+      ((model.bytesPerSecond * 8) / 1e6).toFixed(1),
       `${workers}`,
       predictedMs.toFixed(1),
       measuredMs.median.toFixed(1),

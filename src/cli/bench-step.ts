@@ -4,6 +4,7 @@ import type { CommandModule } from 'yargs';
 import { threadEnvironment } from '../shared/engine/threads.js';
 import type { Peer } from '../shared/protocol/messages.js';
 import { newKeyPair } from '../shared/security/join.js';
+import { medianOf } from '../shared/statistics/estimate.js';
 import type { StepBenchReply, StepBenchRequest } from '../worker/bench-step-worker.js';
 import { BenchProcess } from './bench-process.js';
 import { print, runCommand } from './output.js';
@@ -185,8 +186,5 @@ function configOf({ encoder, stem, batch, threads, precision }: Omit<Arguments, 
 }
 
 function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { median, min: sorted[0]!, max: sorted.at(-1)! };
+  return { median: medianOf(values), min: Math.min(...values), max: Math.max(...values) };
 }

@@ -1,5 +1,5 @@
 /** What more workers would come to, from what was measured. Nothing here is a measurement. */
-import { allReduceMs, type LinkModel } from '../../shared/plan/all-reduce-time.js';
+import { allReduceMs, type WorkerLink } from '../../shared/plan/all-reduce-time.js';
 import { rangeOf } from '../../shared/plan/range.js';
 import {
   drawThroughput,
@@ -32,7 +32,7 @@ export interface StudyForecast {
   readonly law: { readonly fitted: ScalingLaw; readonly at: readonly Forecast[] } | undefined;
   /** Of as many devices as workers, each as fast as the fewest of the study were, on a network. */
   readonly network: {
-    readonly link: LinkModel;
+    readonly link: WorkerLink;
     readonly parts: StepParts;
     readonly at: readonly (Forecast & { readonly allReduceMs: number })[];
   };
@@ -45,7 +45,7 @@ const seed = 1;
 
 export function forecast(study: Study): StudyForecast {
   const { bytesPerSecond, delayMs } = study.network;
-  const link: LinkModel = { latencyMs: delayMs, bytesPerMs: bytesPerSecond / 1000 };
+  const link: WorkerLink = { latencyMs: delayMs, bytesPerSecond };
   const counts = forecastCounts(study);
   const fitted = fitScalingLaw(
     study.runs.map((run) => ({ workers: run.workers, imagesPerSec: throughput(run) })),

@@ -1,11 +1,8 @@
 /** How long the sharded all-reduce takes on a network, by latency and bandwidth. */
+import { type LinkModel, linkMs } from './link-model.js';
 
-/** A way between two workers: n bytes take latencyMs + n / bytesPerMs. */
-export interface LinkModel {
-  readonly latencyMs: number;
-  /** Of one worker's link, in each direction. */
-  readonly bytesPerMs: number;
-}
+/** One worker's link, in each direction. */
+export type WorkerLink = Pick<LinkModel, 'latencyMs' | 'bytesPerSecond'>;
 
 export interface AllReduce {
   readonly workers: number;
@@ -30,6 +27,6 @@ export function allReduceTraffic({ workers, bytes, nodes = 1 }: AllReduce): numb
  * t = 2·α + traffic / β, for a switch that does not block. Latency counts once a hop, of which there are two whatever N:
  * the messages of a hop, to different peers and of different buckets, are under way together. A ring has 2·(N−1) hops.
  */
-export function allReduceMs(all: AllReduce, { latencyMs, bytesPerMs }: LinkModel): number {
-  return all.workers === 1 ? 0 : 2 * latencyMs + allReduceTraffic(all) / bytesPerMs;
+export function allReduceMs(all: AllReduce, link: WorkerLink): number {
+  return all.workers === 1 ? 0 : link.latencyMs + linkMs(link, allReduceTraffic(all));
 }

@@ -60,6 +60,9 @@ export function fitLink(points: readonly LinkPoint[]): LinkModel | undefined {
 }
 
 /** The time that the model gives a message, one way. */
-export function linkMs({ latencyMs, bytesPerSecond }: LinkModel, bytes: number): number {
+export function linkMs(
+  { latencyMs, bytesPerSecond }: Pick<LinkModel, 'latencyMs' | 'bytesPerSecond'>,
+  bytes: number,
+): number {
   return latencyMs + (bytes / bytesPerSecond) * 1000;
 }

@@ -1,9 +1,9 @@
 /** Latency and rate of a link as a ping-pong finds them: what the model of the all-reduce is given. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { LinkModel } from '../plan/all-reduce-time.js';
+import { LockstepError } from '../errors.js';
+import { fitLink, type LinkModel } from '../plan/link-model.js';
 import { medianOf } from '../statistics/estimate.js';
-import { leastSquares, standardErrors } from '../statistics/least-squares.js';
 import type { Link } from './link.js';
 import { openLinks } from './links-thread.js';
 
@@ -12,10 +12,11 @@ const shares = [1e-4, 0.01, 0.1, 0.4, 1] as const;
 const repeats = 9;
 
 /**
- * Messages of several sizes go there and back over a TCP connection that the link shapes; half of the time there and back
- * is fitted by α + n/β, every relative deviation with the same weight.
+ * Messages of several sizes go there and back over a TCP connection that the link shapes; the model is that of half of the
+ * time there and back.
+ * @throws LockstepError TRANSPORT when the times fit no link
  */
-export async function pingPong(link: Link): Promise<LinkModel & { readonly latencyError: number | null }> {
+export async function pingPong(link: Link): Promise<LinkModel> {
   const links = openLinks(link);
   let expected = 0;
   const server = createServer((socket) => {
@@ -46,12 +47,17 @@ export async function pingPong(link: Link): Promise<LinkModel & { readonly laten
       for (let i = 0; i < repeats; i += 1) times.push(await halfRoundTrip(socket, bytes));
       points.push({ bytes, ms: medianOf(times) });
     }
-    const fit = leastSquares(
-      ([latency, perByte]) => points.map(({ bytes, ms }) => (ms - latency! - perByte! * bytes) / ms),
-      [link.delayMs + 0.1, 1000 / link.bytesPerSecond],
-    );
-    const [latencyMs = 0, perByte = 0] = fit.parameters;
-    return { latencyMs, bytesPerMs: 1 / perByte, latencyError: standardErrors(fit)?.[0] ?? null };
+    const model = fitLink(points);
+    if (model === undefined) {
+      throw new LockstepError(
+        'TRANSPORT',
+        'The simulated link could not be measured: times do not grow with size.',
+        {
+          hint: 'Others may be using the machine: try again, or a slower link.',
+        },
+      );
+    }
+    return model;
   } finally {
     socket.destroy();
     server.close();

@@ -1,4 +1,5 @@
 /** Measures a link by messages there and back, over the exchange that training uses; the other end answers. */
+import { medianOf } from '../../../shared/statistics/estimate.js';
 import type { BulkMessage } from '../../../shared/transport/inbox.js';
 import type { PeerExchange } from '../../../shared/transport/peer-exchange.js';
 import type { Measurement } from './measurement.js';
@@ -185,7 +186,7 @@ class Asking {
       await this.#ask('ping', bytes);
       times.push((performance.now() - sent) / 2);
     }
-    return { bytes, ms: median(times), samples: times.length };
+    return { bytes, ms: medianOf(times), samples: times.length };
   }
 
   /** Bytes per second of one direction. */
@@ -201,7 +202,7 @@ class Asking {
       if (bucket === 'both' && this.#back !== messages)
         throw new Error(`${this.#back} of ${messages} came back`);
     }
-    return ((messages * streamBytes) / median(times)) * 1000;
+    return ((messages * streamBytes) / medianOf(times)) * 1000;
   }
 
   #send(bucket: string, bytes: number, node: [number, number]): void {
@@ -217,8 +218,4 @@ class Asking {
     this.#send(bucket, bytes, node);
     return await answer;
   }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
