@@ -1,11 +1,12 @@
 /** A training run from the first stage to the last: deal, commit, evaluate, checkpoint. */
 import type { Config } from '../shared/config/schema.js';
+import type { Dataset } from '../shared/data/dataset.js';
 import { rangeOf } from '../shared/plan/range.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
 import type { Assignment } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
-import { evaluate } from './evaluation.js';
+import { evaluate } from './evaluate/outputs.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
 import { type RankTimes, rankTimes, slowestRank, waitingForSlowest } from './rank-times.js';
 import type { Recovery } from './recovery.js';
@@ -26,6 +27,7 @@ export interface TrainingObserver {
 export interface TrainingOptions {
   readonly config: Config;
   readonly timeline: Timeline;
+  readonly dataset: Dataset;
   readonly testImages: number;
   readonly group: WorkerGroup;
   readonly observer: TrainingObserver;
@@ -220,13 +222,10 @@ export class Training {
   }
 
   async #evaluate(position: Position, step: number): Promise<void> {
-    const { config, group, observer, testImages } = this.options;
-    const result = await evaluate(group, {
-      stage: position.stage.index,
-      images: testImages,
-      batchSize: config.evaluate.batchSize,
-      deadlineMs: config.deadlines.evaluateSeconds * 1000,
-    });
+    const { config, dataset, group, observer, testImages: images } = this.options;
+    const deadlineMs = config.deadlines.evaluateSeconds * 1000;
+    const plan = { images, batchSize: config.evaluate.batchSize, deadlineMs };
+    const result = await evaluate(group, plan, dataset.split('test').labels);
     observer.evaluation({
       type: 'eval',
       stage: position.stage.config.name,

@@ -5,6 +5,7 @@ import { duration, figures, percent } from '../progress-text.js';
 import { runFolderAt } from '../run-folder.js';
 import { axisOf, type Unit } from './axis.js';
 import { binsPerCurve, type Comparison } from './curves.js';
+import { evaluation } from './evaluation.js';
 import { faults } from './faults.js';
 import { labelsOf } from './labels.js';
 import { learning } from './learning.js';
@@ -14,6 +15,7 @@ import { moment, provenance } from './provenance.js';
 import { results, standingOf, throughputOf } from './results.js';
 import { globalBatchOf, type RunData, readRunData } from './run-data.js';
 import type { Fact, Section } from './section.js';
+import { spaces } from './spaces.js';
 import { speed } from './speed.js';
 import { stageResults } from './stage-results.js';
 
@@ -39,13 +41,17 @@ export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeA
   const comparison: Comparison = { runs, labels, axis: axisOf(runs, unit) };
   const began = runs.some(({ steps }) => steps.length > 0);
   const undone = faults(comparison);
+  const [evaluated, seen] = [evaluation(comparison), spaces(comparison)];
   return {
     title: runs.length > 3 ? `${runs.length} runs` : labels.join(' and '),
     subtitle: runs.length === 1 ? subtitleOf(runs[0]!) : `${runs.length} runs, compared`,
     cards: runs.map((run, i) => cardOf(run, labels[i]!, runs.length === 1 ? undefined : strokeOf(i).colour)),
     sections: [
       results(comparison),
-      ...(began ? [learning(comparison), speed(comparison)] : []),
+      ...(began ? [learning(comparison)] : []),
+      ...(evaluated === undefined ? [] : [evaluated]),
+      ...(seen === undefined ? [] : [seen]),
+      ...(began ? [speed(comparison)] : []),
       ...(undone === undefined ? [] : [undone]),
       provenance(comparison),
     ],
