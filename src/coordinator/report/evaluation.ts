@@ -232,7 +232,7 @@ function confusionFigure({ run, label, classifier, evaluation }: Classified, sev
           cells.filter(({ count }) => count > 0),
           {
             ...{ x: 'predicted', y: 'actual', text: 'count', fontSize: 9 },
-            fill: ({ share }: (typeof cells)[number]) => (share > 0.5 ? 'var(--card)' : 'var(--ink)'),
+            fill: ({ share }: (typeof cells)[number]) => (share > 0.7 ? 'var(--card)' : 'var(--ink)'),
           },
         ),
       ],
