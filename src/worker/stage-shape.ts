@@ -1,5 +1,5 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
-import type { Config, StageConfig } from '../shared/config/schema.js';
+import { type Config, type StageConfig, stageAugment } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
@@ -29,7 +29,11 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
     index,
     config: stage,
     microBatches: config.batch.microBatches,
-    input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
+    input: {
+      count: config.batch.microBatchSize,
+      normalization: config.model.normalization,
+      augment: stageAugment(config, stage),
+    },
     freezesEncoder,
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
