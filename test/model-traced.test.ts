@@ -57,7 +57,7 @@ function config(changes: Partial<ModelConfig>): ModelConfig {
     stem: 'cifar',
     projection: { widths: [12, 8], activation: 'none' },
     classifier: { hidden: [16], dropout: 0.5, logitScale: 0.5 },
-    batchNorm: { momentum: 0.9, epsilon: 1e-3, statistics: 'microBatch' },
+    batchNorm: { momentum: 0.9, epsilon: 1e-3, zeroInit: false, statistics: 'microBatch' },
     normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
     ...changes,
   };
@@ -85,6 +85,7 @@ function modelInputs(model: Model, size: number): Record<string, Input> {
 describe('a traced model does what it does eagerly', () => {
   it.each([
     ['tiny', 'cifar', 8],
+    ['airbench', 'cifar', 32],
     ['resnet18', 'imagenet', 32],
     ['resnet50', 'cifar', 4],
   ] as const)('%s, %s stem: losses, statistics, all gradients', async (encoder, stem, size) => {

@@ -95,6 +95,12 @@ const model = z.strictObject({
       epsilon: positive
         .default(1.001e-5)
         .describe('Added to the variance (the default is that of Keras ResNets).'),
+      zeroInit: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether the last gamma of every residual block begins at 0, so that the block begins as its shortcut (Goyal et al. 2017).',
+        ),
       statistics: z
         .enum(['microBatch', 'globalBatch'])
         .default('microBatch')
