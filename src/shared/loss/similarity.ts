@@ -2,6 +2,7 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
 import { product } from '../model/ops/dense.js';
+import { raw } from '../model/ops/raw.js';
 
 /** S = V·Vᵀ/T [B,B]: cosines over the temperature, for rows V [B,d] of length 1. */
 export function similarities(V: Tensor2D, temperature: number): Tensor2D {
@@ -23,8 +24,7 @@ export function alike(labels: Tensor1D): Tensor2D {
   return tf.cast(tf.equal(tf.expandDims(labels, 1), tf.expandDims(labels, 0)), 'float32');
 }
 
-/** True where a row meets itself; [B,B]. */
-export function diagonal(count: number): Tensor2D {
-  const positions = tf.range(0, count, 1, 'int32');
-  return tf.equal(tf.expandDims(positions, 1), tf.expandDims(positions, 0));
+/** The matrix [B,B] with this value wherever a row meets itself. */
+export function withDiagonal(matrix: Tensor2D, value: number): Tensor2D {
+  return raw('MatrixSetDiag', [matrix, tf.fill([matrix.shape[0]], value)]);
 }

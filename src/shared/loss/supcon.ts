@@ -8,7 +8,7 @@
 import type { Scalar, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
 import { ofFloats, rawOutputs } from '../model/ops/raw.js';
-import { alike, diagonal, similarities, throughSimilarities } from './similarity.js';
+import { alike, similarities, throughSimilarities, withDiagonal } from './similarity.js';
 
 /** What a row's similarity to itself becomes: exp of it is 0, as of −∞, but its product with 0 is 0. */
 const masked = -1e30;
@@ -27,11 +27,10 @@ export function supconGradient(
   labels: Tensor1D,
   temperature: number,
 ): { readonly loss: Scalar; readonly excess: Scalar; readonly dV: Tensor2D } {
-  const itself = diagonal(V.shape[0]);
-  const positives = tf.sub(alike(labels), tf.cast(itself, 'float32'));
+  const positives = withDiagonal(alike(labels), 0);
   const found = tf.sum(positives, 1, true);
   const counts = tf.maximum(found, 1);
-  const S = tf.where(itself, masked, similarities(V, temperature));
+  const S = withDiagonal(similarities(V, temperature), masked);
   // Of a row without positives the loss comes out as 0, since its Y is 0. The second output is P − Y.
   const [losses, difference] = rawOutputs(
     'SoftmaxCrossEntropyWithLogits',

@@ -9,10 +9,10 @@ import type { Attributes } from '../engine/graph.js';
 import { tf } from '../engine/tensorflow.js';
 import { product } from '../model/ops/dense.js';
 import { raw } from '../model/ops/raw.js';
-import { alike, diagonal, similarities } from './similarity.js';
+import { alike, similarities, withDiagonal } from './similarity.js';
 
-/** Beyond every cosine: what is not to be mined never wins. */
-const outOfReach = 2;
+/** Wider than all cosines are apart: with it added, what is not to be mined never wins. */
+const outOfReach = 4;
 
 /**
  * L and its gradient; who is mined is taken as fixed, as everywhere. Two rows in the same place have no direction from one
@@ -30,12 +30,12 @@ export function tripletGradient(
 ): { readonly loss: Scalar; readonly dV: Tensor2D } {
   const count = V.shape[0];
   const same = alike(labels);
-  const positives = tf.sub(same, tf.cast(diagonal(count), 'float32'));
+  const positives = withDiagonal(same, 0);
   const negatives = tf.sub(1, same);
   // The farther apart rows of length 1 are, the smaller is their cosine.
   const cosines = similarities(V, 1);
-  const p = tf.argMin(tf.where(isOne(positives), cosines, outOfReach), 1) as Tensor1D;
-  const n = tf.argMax(tf.where(isOne(negatives), cosines, -outOfReach), 1) as Tensor1D;
+  const p = tf.argMin(tf.add(cosines, tf.mul(outOfReach, tf.sub(1, positives))), 1) as Tensor1D;
+  const n = tf.argMax(tf.sub(cosines, tf.mul(outOfReach, same)), 1) as Tensor1D;
   const toPositive = away(V, p);
   const toNegative = away(V, n);
   const violation = tf.add(tf.sub(toPositive.distance, toNegative.distance), margin);
@@ -49,8 +49,6 @@ export function tripletGradient(
   const dV = tf.div(tf.add(tf.sub(pulled, pushed), back), count) as Tensor2D;
   return { loss, dV };
 }
-
-const isOne = (mask: Tensor): Tensor => tf.greater(mask, 0);
 
 /** tfjs's gather reads the positions, which a trace does not have yet. */
 const gathering: Attributes = {
