@@ -71,23 +71,22 @@ function alternatives(schema: Json): readonly Json[] {
   return schema.oneOf ?? schema.anyOf ?? [schema];
 }
 
-/** `decay: cosine or decay: step` */
+/** `decay: cosine or step`, for sections told apart by a constant field. */
 function kindsOf(sections: readonly Json[]): string {
-  return [...new Set(sections.map(kindOf))].join(' or ');
-}
-
-/** `objective: npairs` for a section told apart by a constant field. */
-function kindOf(section: Json): string {
-  const kind = Object.entries(section.properties ?? {}).find(([, field]) => field.const !== undefined);
-  return kind === undefined ? '' : `${kind[0]}: ${String(kind[1].const)}`;
+  const kinds = sections.flatMap(({ properties = {} }) => {
+    const [name, field] =
+      Object.entries(properties).find(([, { const: value }]) => value !== undefined) ?? [];
+    return name === undefined ? [] : { name, value: String(field!.const) };
+  });
+  const values = [...new Set(kinds.map(({ value }) => value))];
+  return kinds.length === 0 ? '' : `${kinds[0]!.name}: ${values.join(' or ')}`;
 }
 
 function walk(section: Json, prefix: string, only: string | undefined): Field[] {
   const kinds = alternatives(section);
   const fields: Field[] = [];
   const keys = [...new Set(kinds.flatMap((kind) => Object.keys(kind.properties ?? {})))];
-  for (const key of keys) {
-    const having = kinds.filter((kind) => kind.properties?.[key] !== undefined);
+  for (const { key, having } of keys.flatMap((key) => variantsOf(key, kinds))) {
     const schema = having[0]!.properties![key]!;
     const limited = having.length === kinds.length ? only : kindsOf(having);
     const constants = having.flatMap((kind) => kind.properties?.[key]?.const ?? []);
@@ -113,6 +112,21 @@ function walk(section: Json, prefix: string, only: string | undefined): Field[] 
     else fields.push(...walk(schema, `${path}.`, limited));
   }
   return fields;
+}
+
+/** A key with the kinds that have it: several times where they mean different things by it, or have other defaults. */
+function variantsOf(
+  key: string,
+  kinds: readonly Json[],
+): { readonly key: string; readonly having: Json[] }[] {
+  const variants = new Map<string, Json[]>();
+  for (const kind of kinds) {
+    const field = kind.properties?.[key];
+    if (field === undefined) continue;
+    const meaning = field.const === undefined ? JSON.stringify(field) : 'the kind itself';
+    variants.set(meaning, [...(variants.get(meaning) ?? []), kind]);
+  }
+  return [...variants.values()].map((having) => ({ key, having }));
 }
 
 function hasFields(schema: Json): boolean {

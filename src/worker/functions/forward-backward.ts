@@ -9,6 +9,7 @@ import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
 import type { MicroBatch } from '../step.js';
+import { lossScale } from './loss-scale.js';
 import { images, inferenceScope, ReplicaScope } from './scope.js';
 
 export const bucketPort = (index: number): string => `bucket-${index}`;
@@ -55,7 +56,8 @@ export function traceForwardBackward(
   return replica.session.trace(name, (t) => {
     const host = hostOf(t);
     const scope = new ReplicaScope(t, replica, stage, host);
-    const weights = stage.trained.map(({ name }) => t.read(replica.parameter(name)));
+    const weights = stage.trained.map(({ name }) => t.read(replica.trained(name)));
+    const scale = lossScale(t, replica, stage);
     // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
     const pixels = images(t, stage.input);
     const frozen = stage.freezesEncoder
@@ -64,9 +66,11 @@ export function traceForwardBackward(
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
       const features = frozen ?? replica.model.encode(scope, pixels);
-      return stage.config.objective === 'npairs'
-        ? contrastive(host, replica, scope, features)
-        : classification(t, replica, scope, stage, features);
+      const loss =
+        stage.config.objective === 'npairs'
+          ? contrastive(host, replica, scope, features)
+          : classification(t, replica, scope, stage, features);
+      return scale === undefined ? loss : tf.mul(loss, scale);
     };
     const { grads } = tf.valueAndGrads(surrogate as (...x: Tensor[]) => Tensor<never>)(weights);
     const gradients = new Map(stage.trained.map(({ name }, i) => [name, grads[i]!]));
