@@ -1,9 +1,11 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
 import { isContrastive, viewsOf } from '../shared/config/objectives.js';
-import type { Config, StageConfig } from '../shared/config/schema.js';
+import type { Config, LossScaleConfig, StageConfig } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
+import { rateFactors } from '../shared/optimizer/rate-factors.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
+import { lossScaleOf } from '../shared/plan/loss-scale.js';
 import type { InputShape } from './functions/scope.js';
 
 export interface StageShape {
@@ -20,12 +22,19 @@ export interface StageShape {
   /** BatchNorm statistics that the stage moves. */
   readonly observedStatistics: readonly StatisticSpec[];
   readonly statisticsMomentum: number;
+  /** What the learning rate is multiplied by for each trained parameter, by name. */
+  readonly rateFactors: ReadonlyMap<string, number>;
+  readonly lossScale: LossScaleConfig;
 }
 
+/** @throws LockstepError CONFIG when `learningRates` names a parameter that the stage does not train */
 export function stageShape(config: Config, model: Model, index: number): StageShape {
   const stage = config.stages[index]!;
   const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
   const head = isContrastive(stage) ? 'projection' : 'classifier';
+  const trained = model.parameters.filter(
+    ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
+  );
   return {
     index,
     config: stage,
@@ -37,11 +46,15 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
     freezesEncoder,
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
-    trained: model.parameters.filter(
-      ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
-    ),
+    trained,
     observedStatistics: freezesEncoder ? [] : model.statistics,
     statisticsMomentum: config.model.batchNorm.momentum,
+    rateFactors: rateFactors(
+      stage,
+      index,
+      trained.map(({ name }) => name),
+    ),
+    lossScale: lossScaleOf(config),
   };
 }
 

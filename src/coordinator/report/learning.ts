@@ -88,6 +88,15 @@ export function learning(comparison: Comparison): Section {
       mayBeLog: true,
       curves: training(({ gradNorm }) => gradNorm),
     },
+    {
+      name: 'loss-scale',
+      title: 'Loss scale',
+      unit: 'factor',
+      tick: plain,
+      format: 'figures',
+      mayBeLog: true,
+      curves: training(({ lossScale }) => lossScale),
+    },
   ];
   const figures = plots.flatMap((options) => curvesFigure(comparison, options) ?? []);
   return {

@@ -64,7 +64,7 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
     );
   }
   const { optimizer, learningRate, epochs } = stage;
-  if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
+  if ('nesterov' in optimizer && optimizer.nesterov && optimizer.momentum === 0) {
     say(['optimizer', 'nesterov'], 'must be false when momentum is 0');
   }
   if (learningRate.warmupEpochs > epochs) {
@@ -73,8 +73,15 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
       `must be at most the stage's epochs, ${epochs}, not ${learningRate.warmupEpochs}`,
     );
   }
-  if (learningRate.decay === 'cosine' && learningRate.final > learningRate.peak) {
+  if ('final' in learningRate && learningRate.final > learningRate.peak) {
     say(['learningRate', 'final'], `must be at most peak, ${learningRate.peak}, not ${learningRate.final}`);
+  }
+  if (learningRate.decay === 'oneCycle') {
+    if (learningRate.warmupEpochs === 0) {
+      say(['learningRate', 'warmupEpochs'], 'must be above 0 with decay: oneCycle, whose first part it is');
+    }
+    const { low = 0, high = 0 } = learningRate.momentum ?? {};
+    if (low > high) say(['learningRate', 'momentum', 'low'], `must be at most high, ${high}, not ${low}`);
   }
   if (learningRate.decay === 'step') {
     const { milestones } = learningRate;

@@ -11,6 +11,7 @@ import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
 import type { MicroBatch } from '../step.js';
+import { lossScale } from './loss-scale.js';
 import { images, inferenceScope, ReplicaScope } from './scope.js';
 
 export const bucketPort = (index: number): string => `bucket-${index}`;
@@ -57,7 +58,8 @@ export function traceForwardBackward(
   return replica.session.trace(name, (t) => {
     const host = hostOf(t);
     const scope = new ReplicaScope(t, replica, stage, host);
-    const weights = stage.trained.map(({ name }) => t.read(replica.parameter(name)));
+    const weights = stage.trained.map(({ name }) => t.read(replica.trained(name)));
+    const scale = lossScale(t, replica, stage);
     // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
     const pixels = images(t, stage.input);
     const frozen = stage.freezesEncoder
@@ -66,9 +68,10 @@ export function traceForwardBackward(
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
       const features = frozen ?? replica.model.encode(scope, pixels);
-      return isContrastive(stage.config)
+      const loss = isContrastive(stage.config)
         ? contrastive(host, replica, scope, features)
         : classification(t, replica, scope, stage, stage.config, features);
+      return scale === undefined ? loss : tf.mul(loss, scale);
     };
     const { grads } = tf.valueAndGrads(surrogate as (...x: Tensor[]) => Tensor<never>)(weights);
     const gradients = new Map(stage.trained.map(({ name }, i) => [name, grads[i]!]));
