@@ -1,14 +1,13 @@
 /** Micro-batches of training steps: which samples, how augmented, all a function of the config and the position. */
 import { viewsOf } from '../shared/config/objectives.js';
-import type { Config } from '../shared/config/schema.js';
+import { type Config, stageAugment } from '../shared/config/schema.js';
 import type { SampleSource } from '../shared/data/source.js';
-import { elementCount } from '../shared/engine/dtype.js';
-import { imageShape } from '../shared/model/model.js';
 import type { Range } from '../shared/plan/range.js';
 import { Sampler } from '../shared/plan/sampler.js';
 import type { Timeline } from '../shared/plan/timeline.js';
 import { hash32 } from '../shared/random/keyed.js';
 import type { MicroBatch } from './step.js';
+import { fillViews } from './views.js';
 
 export class Batches {
   readonly #sampler: Sampler;
@@ -51,27 +50,15 @@ export class Batches {
   }
 
   #fill(step: number, k: number): MicroBatch {
-    const { seed, data } = this.config;
-    const ids = this.#ids(step, k);
+    const { seed } = this.config;
     const { globalEpoch: epoch, stage } = this.timeline.position(step);
+    const augment = stageAugment(this.config, stage.config);
     const views = viewsOf(stage.config);
-    const labels = new Int32Array(views * ids.length);
-    const images = new Uint8Array(labels.length * elementCount(imageShape));
-    // One view after the other, as plan/views.ts says.
-    for (let view = 0; view < views; view += 1) {
-      const from = view * ids.length;
-      this.source.fill(
-        'train',
-        ids,
-        images.subarray(from * elementCount(imageShape)),
-        labels.subarray(from),
-        { ...data.augment, seed, epoch, view },
-      );
-    }
+    const samples = fillViews(this.source, this.#ids(step, k), { seed, epoch, views, augment });
     const dropoutSeed = Int32Array.of(
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),
     );
-    return { images, labels, dropoutSeed };
+    return { ...samples, dropoutSeed };
   }
 }

@@ -1,6 +1,11 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
 import { isContrastive, viewsOf } from '../shared/config/objectives.js';
-import type { Config, LossScaleConfig, StageConfig } from '../shared/config/schema.js';
+import {
+  type Config,
+  type LossScaleConfig,
+  type StageConfig,
+  stageAugment,
+} from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
 import { rateFactors } from '../shared/optimizer/rate-factors.js';
@@ -42,6 +47,7 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
     input: {
       count: config.batch.microBatchSize * viewsOf(stage),
       normalization: config.model.normalization,
+      augment: stageAugment(config, stage),
     },
     freezesEncoder,
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,

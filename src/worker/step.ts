@@ -1,4 +1,5 @@
 /** One step on one worker, up to the commit: forward and backward of its micro-batches, gather, all-reduce. */
+import type { Parameters } from '../shared/augment/parameters.js';
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { Range } from '../shared/plan/range.js';
 import type { Phase, StepResult, StepTimes } from '../shared/protocol/messages.js';
@@ -18,6 +19,8 @@ export interface MicroBatch {
   readonly labels: Int32Array;
   /** int32 [2], keyed by seed, step and micro-batch. */
   readonly dropoutSeed: Int32Array;
+  /** What the graph augments by; nothing where whole pixels are moved at most. */
+  readonly augmentation?: Parameters;
 }
 
 export interface StepInput {

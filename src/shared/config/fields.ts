@@ -22,6 +22,8 @@ interface Json {
   readonly type?: string;
   readonly description?: string;
   readonly unit?: string;
+  /** The path of a section with the same fields, which are described there. */
+  readonly sameAs?: string;
   readonly default?: unknown;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
@@ -109,6 +111,7 @@ function walk(section: Json, prefix: string, only: string | undefined): Field[] 
           : (schema.description ?? ''),
       ...(limited === undefined ? {} : { only: limited }),
     });
+    if (schema.sameAs !== undefined) continue;
     if (schema.items !== undefined) fields.push(...walk(schema.items, `${path}[].`, limited));
     else fields.push(...walk(schema, `${path}.`, limited));
   }
@@ -133,6 +136,7 @@ function hasFields(schema: Json): boolean {
 
 /** What a value must be, in words. */
 function typeOf(schema: Json): string {
+  if (schema.sameAs !== undefined) return `section, with the keys of ${code(schema.sameAs)}`;
   if (schema.enum !== undefined) return schema.enum.map(code).join(' or ');
   if (schema.prefixItems !== undefined) {
     return `list of ${schema.prefixItems.length}: ${typeOf(schema.prefixItems[0]!)} each`;

@@ -44,9 +44,9 @@ function ports(t: Trace): Host {
 }
 
 /**
- * Inputs: `images` uint8 [rows,32,32,3], `labels` int32 [rows], and `dropoutSeed` int32 [2] where the stage drops out: see
- * `feedsOf`. Every bucket is sent to the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the
- * global loss with respect to them: the exact scheme, see docs/design.md.
+ * Inputs: `images` uint8 [rows,32,32,3], `labels` int32 [rows], `dropoutSeed` int32 [2] where the stage drops out, and
+ * what augmentation needs: see `feedsOf`. Every bucket is sent to the host. A contrastive stage exchanges its
+ * L2-normalised rows for the gradient of the global loss with respect to them: the exact scheme, see docs/design.md.
  */
 export function traceForwardBackward(
   name: string,
@@ -115,10 +115,11 @@ function contrastive(host: Host, replica: Replica, scope: ReplicaScope, features
 /** The inputs of a run on this micro-batch. */
 export function feedsOf(
   { config, dropsOut }: StageShape,
-  { images, labels, dropoutSeed }: MicroBatch,
+  { images, labels, dropoutSeed, augmentation }: MicroBatch,
 ): Feeds {
   return {
     images,
+    ...augmentation,
     ...(isContrastive(config) ? {} : { labels }),
     ...(dropsOut ? { dropoutSeed } : {}),
   };
