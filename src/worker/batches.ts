@@ -1,5 +1,6 @@
 /** Micro-batches of training steps: which samples, how augmented, all a function of the config and the position. */
 import { setImmediate as turn } from 'node:timers/promises';
+import { viewsOf } from '../shared/config/objectives.js';
 import { type Config, stageAugment } from '../shared/config/schema.js';
 import type { SampleSource } from '../shared/data/source.js';
 import type { Range } from '../shared/plan/range.js';
@@ -57,7 +58,8 @@ export class Batches {
     const { seed } = this.config;
     const { globalEpoch: epoch, stage } = this.timeline.position(step);
     const augment = stageAugment(this.config, stage.config);
-    const samples = fillViews(this.source, this.#ids(step, k), { seed, epoch, views: 1, augment });
+    const views = viewsOf(stage.config);
+    const samples = fillViews(this.source, this.#ids(step, k), { seed, epoch, views, augment });
     const dropoutSeed = Int32Array.of(
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),

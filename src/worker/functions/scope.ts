@@ -36,11 +36,11 @@ export class ReplicaScope implements Scope {
   }
 
   parameter(name: string): Tensor {
-    return this.#bound.get(name) ?? this.t.read(this.replica.parameter(name));
+    return this.#bound.get(name) ?? this.t.read(this.replica.trained(name));
   }
 
   statistic(name: string): Tensor {
-    return this.t.read(this.replica.statistic(name));
+    return this.t.read(this.replica.trained(name));
   }
 
   /** Keeps a value that is no gradient beyond the gradient's tidy. */
