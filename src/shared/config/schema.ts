@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Frozen } from './frozen.js';
 
 /** Names end up in paths and file names. */
-const label = z
+export const label = z
   .string()
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
