@@ -49,8 +49,10 @@ const data = z.strictObject({
 
 const model = z.strictObject({
   encoder: z
-    .enum(['resnet50', 'resnet18', 'tiny'])
-    .describe('The network below the heads. `tiny` is for tests and quick demos.'),
+    .enum(['resnet50', 'resnet18', 'airbench', 'tiny'])
+    .describe(
+      'The network below the heads. `airbench` is a small, fast one for CIFAR-10 after Jordan 2024; `tiny` is for tests and quick demos.',
+    ),
   stem: z
     .enum(['cifar', 'imagenet'])
     .default('cifar')
@@ -81,6 +83,9 @@ const model = z.strictObject({
         .meta({ unit: 'features' })
         .describe('Widths of hidden dense layers, each with a ReLU; empty for a linear classifier.'),
       dropout: fraction.default(0).meta({ unit: 'probability' }).describe('Dropout before each dense layer.'),
+      logitScale: positive
+        .default(1)
+        .describe('What the logits are multiplied by: below 1, the last layer learns more slowly.'),
     })
     .optional()
     .describe('The classifier head, for softmax stages; `{}` is a linear one.'),
