@@ -7,12 +7,14 @@ import type { Range } from '../shared/plan/range.js';
 import { Sampler } from '../shared/plan/sampler.js';
 import type { Timeline } from '../shared/plan/timeline.js';
 import { hash32 } from '../shared/random/keyed.js';
+import type { FeatureCache } from './feature-cache.js';
 import type { MicroBatch } from './step.js';
 
 export class Batches {
   readonly #sampler: Sampler;
   /** The next step's micro-batches, filled while this one computes. */
   readonly #ahead = new Map<string, MicroBatch>();
+  #cache: FeatureCache | undefined;
 
   constructor(
     private readonly config: Config,
@@ -23,8 +25,15 @@ export class Batches {
     this.#sampler = new Sampler({ seed: config.seed, ...config.batch, datasetSize });
   }
 
+  /** From now on features come from this cache, or images if there is none. */
+  from(cache: FeatureCache | undefined): void {
+    this.#cache = cache;
+    this.#ahead.clear();
+  }
+
   /** Brings all samples of a step's range to this host; at once where they are here already. */
   async prepare(step: number, range: Range): Promise<void> {
+    if (this.#cache !== undefined) return;
     for (let k = range.lo; k < range.hi; k += 1) await this.source.prepare('train', this.#ids(step, k));
   }
 
@@ -52,14 +61,16 @@ export class Batches {
   #fill(step: number, k: number): MicroBatch {
     const { seed, data } = this.config;
     const ids = this.#ids(step, k);
-    const images = new Uint8Array(ids.length * elementCount(imageShape));
-    const labels = new Int32Array(ids.length);
-    const { globalEpoch: epoch } = this.timeline.position(step);
-    this.source.fill('train', ids, images, labels, { ...data.augment, seed, epoch });
     const dropoutSeed = Int32Array.of(
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),
     );
+    if (this.#cache !== undefined)
+      return { images: new Uint8Array(0), ...this.#cache.rows(ids), dropoutSeed };
+    const images = new Uint8Array(ids.length * elementCount(imageShape));
+    const labels = new Int32Array(ids.length);
+    const { globalEpoch: epoch } = this.timeline.position(step);
+    this.source.fill('train', ids, images, labels, { ...data.augment, seed, epoch });
     return { images, labels, dropoutSeed };
   }
 }

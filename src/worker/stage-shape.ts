@@ -1,4 +1,5 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
+import { hasFixedFeatures } from '../shared/config/fixed-features.js';
 import type { Config, StageConfig } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
@@ -12,6 +13,10 @@ export interface StageShape {
   /** One micro-batch. */
   readonly input: InputShape;
   readonly freezesEncoder: boolean;
+  /** The encoder's features are its input, not images: see feature-cache.ts. */
+  readonly cachesFeatures: boolean;
+  /** An evaluation finds the features of the one before: test images are never augmented. */
+  readonly keepsTestFeatures: boolean;
   /** BatchNorm takes its statistics over the global batch: all micro-batches of a worker are in flight together. */
   readonly synchronized: boolean;
   readonly dropsOut: boolean;
@@ -21,9 +26,19 @@ export interface StageShape {
   readonly statisticsMomentum: number;
 }
 
-export function stageShape(config: Config, model: Model, index: number): StageShape {
+/** The most memory that a worker gives to a cache of features. */
+const mostCacheBytes = 2 ** 30;
+
+/** @param trainImages without their number nothing is cached */
+export function stageShape(
+  config: Config,
+  model: Model,
+  index: number,
+  trainImages = Number.POSITIVE_INFINITY,
+): StageShape {
   const stage = config.stages[index]!;
   const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
+  const cacheBytes = trainImages * model.featureWidth * Float32Array.BYTES_PER_ELEMENT;
   const head = stage.objective === 'softmax' ? 'classifier' : 'projection';
   return {
     index,
@@ -31,6 +46,8 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
     microBatches: config.batch.microBatches,
     input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
     freezesEncoder,
+    cachesFeatures: hasFixedFeatures(config, stage) && cacheBytes <= mostCacheBytes,
+    keepsTestFeatures: freezesEncoder && stage.cacheFeatures === 'auto',
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
     trained: model.parameters.filter(
@@ -65,9 +82,12 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
 }
 
 /** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */
-export function gatheredSizes({ config, input, synchronized, observedStatistics }: StageShape, model: Model) {
+export function gatheredSizes(stage: StageShape, model: Model): number[] {
+  const { config, input, synchronized, cachesFeatures, observedStatistics } = stage;
   const contrastive = config.objective === 'npairs' ? [input.count * model.embeddingWidth, input.count] : [];
   // A layer has two statistics [C], and exchanges [2·C] twice: forward and backward.
   const batchNorm = synchronized ? observedStatistics.map(({ shape }) => 2 * elementCount(shape)) : [];
-  return [...contrastive, ...batchNorm];
+  // Before the first step, in rounds.
+  const features = cachesFeatures ? [input.count * model.featureWidth, input.count] : [];
+  return [...contrastive, ...batchNorm, ...features];
 }

@@ -12,8 +12,10 @@ import { computeTogether } from './together.js';
 
 /** A micro-batch, ready to be fed. */
 export interface MicroBatch {
-  /** uint8, [m,32,32,3]. */
+  /** uint8, [m,32,32,3]; empty where there are features. */
   readonly images: Uint8Array;
+  /** float32, [m,f]: what the frozen encoder makes of the images, where the stage caches it. */
+  readonly features?: Float32Array;
   /** [m]. */
   readonly labels: Int32Array;
   /** int32 [2], keyed by seed, step and micro-batch. */

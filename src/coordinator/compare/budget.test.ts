@@ -16,6 +16,12 @@ test('what an arm spends: a frozen encoder goes forward only', () => {
   expect(spendingOf(contrastive, 8000)).toEqual({ samples: 13 * epoch, encoderPasses: 33 * epoch });
 });
 
+test('features that are computed once cost every image one pass, however many epochs use them', async () => {
+  const cached = await load('demo-contrastive.yaml', 'data.augment={crop: 0, flip: false}');
+  const epoch = 31 * 256;
+  expect(spendingOf(cached, 8000)).toEqual({ samples: 13 * epoch, encoderPasses: 30 * epoch + 8000 });
+});
+
 test('a budget is kept within 1 %, or the arms are named with what they spend', () => {
   const arms = (samples: number, encoderPasses: number) => [
     { name: 'a', spending: { samples: 10_000, encoderPasses: 30_000 } },

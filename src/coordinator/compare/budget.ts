@@ -1,7 +1,8 @@
 /** What each arm of a comparison spends, and whether that is the same for all. */
-import type { Config, StageConfig } from '../../shared/config/schema.js';
+import { hasFixedFeatures } from '../../shared/config/fixed-features.js';
+import type { Config } from '../../shared/config/schema.js';
 import { LockstepError } from '../../shared/errors.js';
-import { Timeline } from '../../shared/plan/timeline.js';
+import { Timeline, type TimelineStage } from '../../shared/plan/timeline.js';
 
 export const budgetRules = ['samples', 'encoderPasses', 'none'] as const;
 export type BudgetRule = (typeof budgetRules)[number];
@@ -25,11 +26,15 @@ export function spendingOf(config: Config, trainImages: number): Spending {
   const samples = stages.map(({ steps }) => steps * globalBatch);
   return {
     samples: samples.reduce((sum, images) => sum + images, 0),
-    encoderPasses: stages.reduce((sum, stage, i) => sum + samples[i]! * passesAnImage(stage.config), 0),
+    encoderPasses: stages.reduce((sum, stage, i) => {
+      // All images once, those too that an epoch leaves out.
+      if (hasFixedFeatures(config, stage.config)) return sum + trainImages;
+      return sum + samples[i]! * passesAnImage(stage);
+    }, 0),
   };
 }
 
-function passesAnImage(stage: StageConfig): number {
+function passesAnImage({ config: stage }: TimelineStage): number {
   return stage.objective === 'softmax' && stage.freeze === 'encoder' ? 1 : 3;
 }
 

@@ -206,6 +206,12 @@ const stage = z.discriminatedUnion('objective', [
       .describe(
         'What stays as an earlier stage left it: nothing, or the encoder (its BatchNorm then in inference mode).',
       ),
+    cacheFeatures: z
+      .enum(['auto', 'never'])
+      .default('auto')
+      .describe(
+        'What becomes of the features of a frozen encoder. `auto`: where training images are not augmented, they are computed once and kept by every worker, if that takes at most 1 GiB; those of the test images always are. `never`: computed anew each time.',
+      ),
   }),
   z.strictObject({
     objective: z

@@ -41,7 +41,7 @@ function ports(t: Trace): Host {
 }
 
 /**
- * Inputs: `images` uint8 [m,32,32,3], `labels` int32 [m], and `dropoutSeed` int32 [2] where the stage drops out: see
+ * Inputs: `images` uint8 [m,32,32,3] (`features` float32 [m,f] where the stage caches them), `labels` int32 [m], and `dropoutSeed` int32 [2] where the stage drops out: see
  * `feedsOf`. Every bucket is sent to the host. n-pairs exchanges its L2-normalised rows for the gradient of the global
  * loss with respect to them: the exact scheme, see docs/design.md.
  */
@@ -57,13 +57,12 @@ export function traceForwardBackward(
     const scope = new ReplicaScope(t, replica, stage, host);
     const weights = stage.trained.map(({ name }) => t.read(replica.parameter(name)));
     // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
-    const pixels = images(t, stage.input);
-    const frozen = stage.freezesEncoder
-      ? replica.model.encode(inferenceScope(t, replica), pixels)
-      : undefined;
+    const encode = stage.freezesEncoder
+      ? frozenFeatures(t, replica, stage)
+      : encoder(t, replica, stage, scope);
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
-      const features = frozen ?? replica.model.encode(scope, pixels);
+      const features = encode();
       return stage.config.objective === 'npairs'
         ? contrastive(host, replica, scope, features)
         : classification(t, replica, scope, stage, features);
@@ -80,6 +79,21 @@ export function traceForwardBackward(
     scope.release();
     return {};
   });
+}
+
+/** The features of a frozen encoder, from a cache or from images. */
+function frozenFeatures(t: Trace, replica: Replica, stage: StageShape): () => Tensor2D {
+  const { count } = stage.input;
+  const features = stage.cachesFeatures
+    ? (t.input('features', 'float32', [count, replica.model.featureWidth]) as Tensor2D)
+    : replica.model.encode(inferenceScope(t, replica), images(t, stage.input));
+  return () => features;
+}
+
+/** The features of an encoder that is trained: computed where the gradient's tape sees it. */
+function encoder(t: Trace, replica: Replica, stage: StageShape, scope: ReplicaScope): () => Tensor2D {
+  const pixels = images(t, stage.input);
+  return () => replica.model.encode(scope, pixels);
 }
 
 function classification(
@@ -108,10 +122,10 @@ function contrastive(host: Host, replica: Replica, scope: ReplicaScope, features
 /** The inputs of a run on this micro-batch. */
 export function feedsOf(
   { config, dropsOut }: StageShape,
-  { images, labels, dropoutSeed }: MicroBatch,
+  { images, features, labels, dropoutSeed }: MicroBatch,
 ): Feeds {
   return {
-    images,
+    ...(features === undefined ? { images } : { features }),
     ...(config.objective === 'softmax' ? { labels } : {}),
     ...(dropsOut ? { dropoutSeed } : {}),
   };
