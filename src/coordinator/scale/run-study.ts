@@ -1,6 +1,6 @@
 /** A scaling study from its first run to its last; study.json is written after each, so nothing measured is lost. */
 
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../shared/config/schema.js';
 import { resolveDataset } from '../../shared/data/resolve.js';
@@ -9,6 +9,7 @@ import { LockstepError } from '../../shared/errors.js';
 import type { SimulatedCompute } from '../../shared/simulation/compute.js';
 import type { Link } from '../../shared/simulation/link.js';
 import { version } from '../../shared/version.js';
+import { makeEmptyFolder } from '../new-folder.js';
 import { loadOfOthers, machine } from './machine.js';
 import { measure } from './measure.js';
 import { configFor, interleaved, type StudyPlan } from './plan.js';
@@ -33,7 +34,7 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
   const dataset = await resolveDataset(config.data.dataset);
   const images = config.data.limit.train ?? dataset.split('train').count;
   const configs = new Map(workers.map((count) => [count, configFor(options, count, images)]));
-  await makeFolder(folder);
+  await makeEmptyFolder(folder);
   const study: Omit<Study, 'runs'> = {
     ...{ format: 1, kind: 'scaling study', name: config.name, mode, workers: [...workers] },
     ...{ repeats, warmup, steps, startedAt: new Date().toISOString(), commandLine: process.argv.slice(2) },
@@ -81,20 +82,6 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
   if (runs.length === 0)
     throw new LockstepError('INTERRUPTED', 'The study was stopped before its first run ended.');
   return { ...study, runs };
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-    const [first] = await readdir(folder);
-    if (first === undefined) return;
-    throw new LockstepError('RUN_FOLDER', `${folder} is not empty: it holds ${first}.`, {
-      hint: 'Choose an empty folder with --out.',
-    });
-  } catch (cause) {
-    if (cause instanceof LockstepError) throw cause;
-    throw new LockstepError('RUN_FOLDER', `${folder} can't be made: ${(cause as Error).message}.`, { cause });
-  }
 }
 
 /** The model's definition comes with TensorFlow: of all commands only this one loads it in this process. */
