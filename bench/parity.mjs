@@ -45,7 +45,11 @@ function configOf(objective) {
   const contrastive = objective === 'supcon';
   return {
     name: `parity-${objective}`,
-    data: { dataset: 'sample', augment: { crop: 0, flip: 'none' }, limit: { train: argv.steps * argv.batch } },
+    data: {
+      dataset: 'sample',
+      augment: { crop: 0, flip: 'none' },
+      limit: { train: argv.steps * argv.batch },
+    },
     model: {
       encoder: 'resnet50',
       stem: 'cifar',
