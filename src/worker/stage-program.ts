@@ -1,4 +1,5 @@
 /** A stage compiled: the traced functions of its step. */
+import { isContrastive } from '../shared/config/objectives.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import type { Variable } from '../shared/engine/variable.js';
 import { lossScaleState } from '../shared/optimizer/loss-scaling.js';
@@ -15,7 +16,7 @@ import { stageState } from './stage-state.js';
 
 /** How a worker's micro-batches are computed. */
 export type Passes =
-  /** `embed` is for n-pairs with more than one micro-batch a worker. */
+  /** `embed` is for contrastive stages with more than one micro-batch a worker. */
   | { readonly kind: 'in turn'; readonly forwardBackward: TracedFunction; readonly embed?: TracedFunction }
   | { readonly kind: 'together'; readonly slots: Slots };
 
@@ -23,7 +24,7 @@ export class StageProgram {
   readonly passes: Passes;
   readonly apply: TracedFunction;
   readonly fingerprint: TracedFunction;
-  /** n-pairs only. */
+  /** Of contrastive stages only. */
   readonly objective: TracedFunction | undefined;
   readonly #lossScale: TracedFunction | undefined;
 
@@ -41,14 +42,13 @@ export class StageProgram {
       `stage ${index}: fingerprint`,
       changedBy(shape, replica),
     );
-    this.objective =
-      config.objective === 'npairs'
-        ? traceObjective(replica.session, `stage ${index}: objective`, {
-            globalBatch: microBatches * input.count,
-            width: replica.model.embeddingWidth,
-            temperature: config.temperature,
-          })
-        : undefined;
+    this.objective = isContrastive(config)
+      ? traceObjective(replica.session, `stage ${index}: objective`, config, {
+          microBatches,
+          rows: input.count,
+          width: replica.model.embeddingWidth,
+        })
+      : undefined;
   }
 
   /**
@@ -93,6 +93,6 @@ function passesOf(replica: Replica, shape: StageShape, buckets: readonly Bucket[
       shape,
       buckets,
     ),
-    ...(shape.config.objective === 'npairs' ? { embed: traceEmbed(replica, shape) } : {}),
+    ...(isContrastive(shape.config) ? { embed: traceEmbed(replica, shape) } : {}),
   };
 }

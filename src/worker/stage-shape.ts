@@ -1,4 +1,5 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
+import { isContrastive, viewsOf } from '../shared/config/objectives.js';
 import type { Config, LossScaleConfig, StageConfig } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
@@ -11,7 +12,7 @@ export interface StageShape {
   readonly index: number;
   readonly config: StageConfig;
   readonly microBatches: number;
-  /** One micro-batch. */
+  /** One micro-batch: a row for each view of each of its images. */
   readonly input: InputShape;
   readonly freezesEncoder: boolean;
   /** BatchNorm takes its statistics over the global batch: all micro-batches of a worker are in flight together. */
@@ -30,7 +31,7 @@ export interface StageShape {
 export function stageShape(config: Config, model: Model, index: number): StageShape {
   const stage = config.stages[index]!;
   const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
-  const head = stage.objective === 'softmax' ? 'classifier' : 'projection';
+  const head = isContrastive(stage) ? 'projection' : 'classifier';
   const trained = model.parameters.filter(
     ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
   );
@@ -38,7 +39,10 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
     index,
     config: stage,
     microBatches: config.batch.microBatches,
-    input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
+    input: {
+      count: config.batch.microBatchSize * viewsOf(stage),
+      normalization: config.model.normalization,
+    },
     freezesEncoder,
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
@@ -63,7 +67,7 @@ export const reportedSums = ['loss', 'correct'] as const;
  */
 export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
   const fromForward = [
-    ...(stage.config.objective === 'softmax' ? reportedSums.map((name) => ({ name, size: 1 })) : []),
+    ...(isContrastive(stage.config) ? [] : reportedSums.map((name) => ({ name, size: 1 }))),
     ...stage.observedStatistics.map(({ name, shape }) => ({ name, size: elementCount(shape) })),
   ];
   const gradients = stage.trained.map(({ name, shape }) => ({ name, size: elementCount(shape) })).reverse();
@@ -79,7 +83,7 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
 
 /** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */
 export function gatheredSizes({ config, input, synchronized, observedStatistics }: StageShape, model: Model) {
-  const contrastive = config.objective === 'npairs' ? [input.count * model.embeddingWidth, input.count] : [];
+  const contrastive = isContrastive(config) ? [input.count * model.embeddingWidth, input.count] : [];
   // A layer has two statistics [C], and exchanges [2·C] twice: forward and backward.
   const batchNorm = synchronized ? observedStatistics.map(({ shape }) => 2 * elementCount(shape)) : [];
   return [...contrastive, ...batchNorm];

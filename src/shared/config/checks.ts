@@ -1,4 +1,5 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
+import { isContrastive } from './objectives.js';
 import type { Config, StageConfig } from './schema.js';
 
 /** What is wrong, and where: `path` leads to the field, `message` follows its name. */
@@ -14,27 +15,28 @@ export function disagreements(config: Config): Disagreement[] {
 
 function heads({ model, stages }: Config): Disagreement[] {
   const found: Disagreement[] = [];
-  const uses = (objective: string): boolean => stages.some((stage) => stage.objective === objective);
-  if (uses('npairs') && model.projection === undefined) {
+  const contrastive = stages.find(isContrastive);
+  const classifies = stages.some((stage) => !isContrastive(stage));
+  if (contrastive !== undefined && model.projection === undefined) {
     found.push({
       path: ['model'],
-      message: 'needs a projection head (model.projection), since a stage has the objective npairs',
+      message: `needs a projection head (model.projection), since a stage has the objective ${contrastive.objective}`,
     });
   }
-  if (!uses('npairs') && model.projection !== undefined) {
+  if (contrastive === undefined && model.projection !== undefined) {
     found.push({
       path: ['model', 'projection'],
-      message: 'is used by no stage: remove it, or add a stage with the objective npairs',
+      message: 'is used by no stage: remove it, or add a stage with a contrastive objective, as npairs',
     });
   }
-  if (uses('softmax') && model.classifier === undefined) {
+  if (classifies && model.classifier === undefined) {
     found.push({
       path: ['model'],
       message:
         'needs a classifier head (model.classifier, `{}` for a linear one), since a stage has the objective softmax',
     });
   }
-  if (!uses('softmax') && model.classifier !== undefined) {
+  if (!classifies && model.classifier !== undefined) {
     found.push({
       path: ['model', 'classifier'],
       message: 'is used by no stage: remove it, or add a stage with the objective softmax',
@@ -54,6 +56,12 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
   }
   if (stage.objective === 'softmax' && stage.freeze === 'encoder' && !earlier.some(trainsEncoder)) {
     say(['freeze'], 'can be encoder only after a stage that trains the encoder');
+  }
+  if (stage.objective === 'ntxent' && stage.views !== 2) {
+    say(
+      ['views'],
+      `must be 2 with the objective ntxent, which compares the views of an image, not ${stage.views}`,
+    );
   }
   const { optimizer, learningRate, epochs } = stage;
   if ('nesterov' in optimizer && optimizer.nesterov && optimizer.momentum === 0) {
@@ -91,5 +99,5 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
 }
 
 function trainsEncoder(stage: StageConfig): boolean {
-  return stage.objective === 'npairs' || stage.freeze === 'none';
+  return isContrastive(stage) || stage.freeze === 'none';
 }

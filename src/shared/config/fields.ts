@@ -44,7 +44,7 @@ export function configFields(): Field[] {
   return walk(root, '', undefined);
 }
 
-/** A key that a section knows, and for which of its kinds when not for all: `objective: npairs`. */
+/** A key that a section knows, and for which of its kinds when not for all: `objective: npairs or supcon`. */
 export interface KnownKey {
   readonly key: string;
   readonly only?: string;
@@ -74,19 +74,20 @@ function alternatives(schema: Json): readonly Json[] {
 /** `decay: cosine or step`, for sections told apart by a constant field. */
 function kindsOf(sections: readonly Json[]): string {
   const kinds = sections.flatMap(({ properties = {} }) => {
-    const [name, field] =
-      Object.entries(properties).find(([, { const: value }]) => value !== undefined) ?? [];
-    return name === undefined ? [] : { name, value: String(field!.const) };
+    const found = Object.entries(properties).find(([, field]) => field.const !== undefined);
+    return found === undefined ? [] : [{ key: found[0], name: String(found[1].const) }];
   });
-  const values = [...new Set(kinds.map(({ value }) => value))];
-  return kinds.length === 0 ? '' : `${kinds[0]!.name}: ${values.join(' or ')}`;
+  const names = [...new Set(kinds.map(({ name }) => name))].join(', ');
+  return kinds.length === 0 ? '' : `${kinds[0]!.key}: ${names.replace(/, ([^,]*)$/, ' or $1')}`;
 }
 
 function walk(section: Json, prefix: string, only: string | undefined): Field[] {
   const kinds = alternatives(section);
   const fields: Field[] = [];
   const keys = [...new Set(kinds.flatMap((kind) => Object.keys(kind.properties ?? {})))];
-  for (const { key, having } of keys.flatMap((key) => variantsOf(key, kinds))) {
+  for (const [key, having] of keys.flatMap((key) =>
+    agreeing(kinds, key).map((having) => [key, having] as const),
+  )) {
     const schema = having[0]!.properties![key]!;
     const limited = having.length === kinds.length ? only : kindsOf(having);
     const constants = having.flatMap((kind) => kind.properties?.[key]?.const ?? []);
@@ -114,19 +115,16 @@ function walk(section: Json, prefix: string, only: string | undefined): Field[] 
   return fields;
 }
 
-/** A key with the kinds that have it: several times where they mean different things by it, or have other defaults. */
-function variantsOf(
-  key: string,
-  kinds: readonly Json[],
-): { readonly key: string; readonly having: Json[] }[] {
-  const variants = new Map<string, Json[]>();
+/** The kinds that have a key, those together that say the same of it. The constants that tell kinds apart are one field. */
+function agreeing(kinds: readonly Json[], key: string): Json[][] {
+  const groups = new Map<string, Json[]>();
   for (const kind of kinds) {
     const field = kind.properties?.[key];
     if (field === undefined) continue;
-    const meaning = field.const === undefined ? JSON.stringify(field) : 'the kind itself';
-    variants.set(meaning, [...(variants.get(meaning) ?? []), kind]);
+    const what = field.const === undefined ? JSON.stringify(field) : 'constant';
+    groups.set(what, [...(groups.get(what) ?? []), kind]);
   }
-  return [...variants.values()].map((having) => ({ key, having }));
+  return [...groups.values()];
 }
 
 function hasFields(schema: Json): boolean {

@@ -49,8 +49,10 @@ const data = z.strictObject({
 
 const model = z.strictObject({
   encoder: z
-    .enum(['resnet50', 'resnet18', 'tiny'])
-    .describe('The network below the heads. `tiny` is for tests and quick demos.'),
+    .enum(['resnet50', 'resnet18', 'airbench', 'tiny'])
+    .describe(
+      'The network below the heads. `airbench` is a small, fast one for CIFAR-10 after Jordan 2024; `tiny` is for tests and quick demos.',
+    ),
   stem: z
     .enum(['cifar', 'imagenet'])
     .default('cifar')
@@ -81,6 +83,9 @@ const model = z.strictObject({
         .meta({ unit: 'features' })
         .describe('Widths of hidden dense layers, each with a ReLU; empty for a linear classifier.'),
       dropout: fraction.default(0).meta({ unit: 'probability' }).describe('Dropout before each dense layer.'),
+      logitScale: positive
+        .default(1)
+        .describe('What the logits are multiplied by: below 1, the last layer learns more slowly.'),
     })
     .optional()
     .describe('The classifier head, for softmax stages; `{}` is a linear one.'),
@@ -90,6 +95,12 @@ const model = z.strictObject({
       epsilon: positive
         .default(1.001e-5)
         .describe('Added to the variance (the default is that of Keras ResNets).'),
+      zeroInit: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether the last gamma of every residual block begins at 0, so that the block begins as its shortcut (Goyal et al. 2017).',
+        ),
       statistics: z
         .enum(['microBatch', 'globalBatch'])
         .default('microBatch')
@@ -293,10 +304,28 @@ const training = {
     ),
 };
 
+const temperature = positive.describe('What similarities are divided by.');
+
+const views = z.literal([1, 2]);
+
+const contrastive = {
+  ...training,
+  views: views
+    .default(1)
+    .describe(
+      'How many times a step sees each image, augmented in another way each time. A micro-batch then has so many rows an image, for BatchNorm too; samples, epochs and learning rates count images.',
+    ),
+};
+
 const stage = z.discriminatedUnion('objective', [
   z.strictObject({
     objective: z.literal('softmax').describe('Cross-entropy of the classifier head.'),
     ...training,
+    labelSmoothing: fraction
+      .default(0)
+      .describe(
+        'The share of the target that all classes get alike, the right one included. Training loss is the cross-entropy to that target; accuracy and the loss on the test images are those of the labels.',
+      ),
     freeze: z
       .enum(['none', 'encoder'])
       .default('none')
@@ -310,8 +339,38 @@ const stage = z.discriminatedUnion('objective', [
       .describe(
         'N-pairs loss on the normalised embeddings of the global batch; trains encoder and projection head.',
       ),
+    ...contrastive,
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('supcon')
+      .describe(
+        "Supervised contrastive loss (SupCon), likewise, with positives of the same class, never the row itself; without the factor temperature/0.07 of its authors' code, which belongs into the learning rate.",
+      ),
+    ...contrastive,
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('ntxent')
+      .describe(
+        "SimCLR's loss, likewise, with the other view of the same image for positive; it uses no labels.",
+      ),
     ...training,
-    temperature: positive.describe('What similarities are divided by.'),
+    views: views.default(2).describe("2, since the positive of a row is the image's other view."),
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('triplet')
+      .describe('Triplet loss, likewise, with the hardest positive and negative of each row.'),
+    ...contrastive,
+    margin: positive
+      .lt(2)
+      .describe(
+        'By how much the farthest row of the same class is to be nearer than the nearest of another one; embeddings are at most 2 apart.',
+      ),
   }),
 ]);
 
@@ -473,7 +532,7 @@ export type DataConfig = Config['data'];
 export type ModelConfig = Config['model'];
 export type StageConfig = Config['stages'][number];
 export type SoftmaxStage = Extract<StageConfig, { objective: 'softmax' }>;
-export type NpairsStage = Extract<StageConfig, { objective: 'npairs' }>;
+export type ContrastiveStage = Exclude<StageConfig, SoftmaxStage>;
 export type OptimizerConfig = StageConfig['optimizer'];
 export type LearningRateConfig = StageConfig['learningRate'];
 export type LossScaleConfig = NonNullable<Config['lossScale']>;

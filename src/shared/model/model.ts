@@ -2,6 +2,7 @@
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { ModelConfig } from '../config/schema.js';
 import { LockstepError } from '../errors.js';
+import { airbench } from './airbench.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
 import type { GlobalBatch } from './ops/batch-normalization.js';
@@ -12,7 +13,7 @@ export type Group = 'encoder' | 'projection' | 'classifier';
 
 /** How a parameter gets its first values: see initialize.ts. */
 export type Initializer =
-  | { readonly kind: 'zeros' | 'ones' }
+  | { readonly kind: 'zeros' | 'ones' | 'identity' }
   | { readonly kind: 'heNormal'; readonly fan: number }
   | { readonly kind: 'glorotUniform'; readonly fanIn: number; readonly fanOut: number };
 
@@ -87,15 +88,16 @@ export function buildModel(config: ModelConfig): Model {
   };
 }
 
-function buildEncoder({ encoder, stem, batchNorm: { epsilon } }: ModelConfig): Encoder {
+function buildEncoder({ encoder, stem, batchNorm: { epsilon, zeroInit } }: ModelConfig): Encoder {
   switch (encoder) {
     case 'resnet50':
-      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon });
+      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon, zeroInit });
     case 'resnet18':
-      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon });
+      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon, zeroInit });
+    case 'airbench':
     case 'tiny':
-      if (stem === 'cifar') return tiny(epsilon);
-      throw new LockstepError('CONFIG', "model.stem: the encoder 'tiny' has only the stem 'cifar'.", {
+      if (stem === 'cifar') return encoder === 'tiny' ? tiny(epsilon) : airbench(epsilon);
+      throw new LockstepError('CONFIG', `model.stem: the encoder '${encoder}' has only the stem 'cifar'.`, {
         hint: 'Leave model.stem out.',
       });
   }

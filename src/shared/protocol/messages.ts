@@ -63,7 +63,7 @@ const stepResultSchema = z.strictObject({
   loss: computed,
   /** Fraction of right answers; softmax only. */
   accuracy: z.number().nullable(),
-  /** n-pairs only: the loss above its floor, comparable across batch sizes. */
+  /** n-pairs and SupCon only: the loss above its floor, comparable across batch sizes. */
   excess: computed.nullable(),
 });
 export type StepResult = z.infer<typeof stepResultSchema>;
