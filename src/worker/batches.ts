@@ -7,6 +7,7 @@ import type { Range } from '../shared/plan/range.js';
 import { Sampler } from '../shared/plan/sampler.js';
 import type { Timeline } from '../shared/plan/timeline.js';
 import { hash32 } from '../shared/random/keyed.js';
+import type { FeatureCache } from './feature-cache.js';
 import type { MicroBatch } from './step.js';
 import { fillViews } from './views.js';
 
@@ -14,6 +15,7 @@ export class Batches {
   readonly #sampler: Sampler;
   /** The next step's micro-batches, filled while this one computes. */
   readonly #ahead = new Map<string, MicroBatch>();
+  #cache: FeatureCache | undefined;
 
   constructor(
     private readonly config: Config,
@@ -24,8 +26,15 @@ export class Batches {
     this.#sampler = new Sampler({ seed: config.seed, ...config.batch, datasetSize });
   }
 
+  /** From now on features come from this cache, or images if there is none. */
+  from(cache: FeatureCache | undefined): void {
+    this.#cache = cache;
+    this.#ahead.clear();
+  }
+
   /** Brings all samples of a step's range to this host; at once where they are here already. */
   async prepare(step: number, range: Range): Promise<void> {
+    if (this.#cache !== undefined) return;
     for (let k = range.lo; k < range.hi; k += 1) await this.source.prepare('train', this.#ids(step, k));
   }
 
@@ -56,14 +65,16 @@ export class Batches {
 
   #fill(step: number, k: number): MicroBatch {
     const { seed } = this.config;
-    const { globalEpoch: epoch, stage } = this.timeline.position(step);
-    const augment = stageAugment(this.config, stage.config);
-    const views = viewsOf(stage.config);
-    const samples = fillViews(this.source, this.#ids(step, k), { seed, epoch, views, augment });
+    const ids = this.#ids(step, k);
     const dropoutSeed = Int32Array.of(
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),
     );
-    return { ...samples, dropoutSeed };
+    if (this.#cache !== undefined)
+      return { images: new Uint8Array(0), ...this.#cache.rows(ids), dropoutSeed };
+    const { globalEpoch: epoch, stage } = this.timeline.position(step);
+    const augment = stageAugment(this.config, stage.config);
+    const views = viewsOf(stage.config);
+    return { ...fillViews(this.source, ids, { seed, epoch, views, augment }), dropoutSeed };
   }
 }

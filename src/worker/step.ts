@@ -13,8 +13,10 @@ import { computeTogether } from './together.js';
 
 /** A micro-batch, ready to be fed: a row for each of its images, or two where there are two views (see plan/views.ts). */
 export interface MicroBatch {
-  /** uint8, [rows,32,32,3]. */
+  /** uint8, [rows,32,32,3]; empty where there are features. */
   readonly images: Uint8Array;
+  /** float32, [rows,f]: what the frozen encoder makes of the images, where the stage caches it. */
+  readonly features?: Float32Array;
   /** [rows]. */
   readonly labels: Int32Array;
   /** int32 [2], keyed by seed, step and micro-batch. */

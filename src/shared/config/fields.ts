@@ -39,11 +39,13 @@ interface Json {
   readonly exclusiveMaximum?: number;
 }
 
-const root = z.toJSONSchema(configSchema, { io: 'input' }) as Json;
+function jsonOf(schema: z.ZodType): Json {
+  return z.toJSONSchema(schema, { io: 'input' }) as Json;
+}
 
 /** Every field, in the order of the schema, sections before what is in them. */
-export function configFields(): Field[] {
-  return walk(root, '', undefined);
+export function configFields(schema: z.ZodType = configSchema): Field[] {
+  return walk(jsonOf(schema), '', undefined);
 }
 
 /** A key that a section knows, and for which of its kinds when not for all: `objective: npairs or supcon`. */
@@ -53,8 +55,8 @@ export interface KnownKey {
 }
 
 /** The keys that the section at a path may have. */
-export function knownKeys(path: readonly (string | number)[]): KnownKey[] {
-  let sections: readonly Json[] = [root];
+export function knownKeys(path: readonly (string | number)[], schema: z.ZodType = configSchema): KnownKey[] {
+  let sections: readonly Json[] = [jsonOf(schema)];
   for (const step of path) {
     sections = sections.flatMap((section) => {
       const next = typeof step === 'number' ? section.items : section.properties?.[step];

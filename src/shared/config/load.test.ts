@@ -24,7 +24,8 @@ function complaintOf(source: string, ...set: string[]): string {
 const lineOf = (part: string): number => text.split('\n').findIndex((line) => line.includes(part)) + 1;
 
 describe('every file in configs/', () => {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  // Studies are not configs: src/coordinator/compare/study.test.ts has them.
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml') && !name.startsWith('study-'));
 
   test('there are some', () => expect(files.length).toBeGreaterThanOrEqual(6));
 

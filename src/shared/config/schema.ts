@@ -4,7 +4,7 @@ import { type AugmentConfig, augmentSchema } from './augment.js';
 import type { Frozen } from './frozen.js';
 
 /** Names end up in paths and file names. */
-const label = z
+export const label = z
   .string()
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
@@ -326,6 +326,12 @@ const stage = z.discriminatedUnion('objective', [
       .default('none')
       .describe(
         'What stays as an earlier stage left it: nothing, or the encoder (its BatchNorm then in inference mode).',
+      ),
+    cacheFeatures: z
+      .enum(['auto', 'never'])
+      .default('auto')
+      .describe(
+        'What becomes of the features of a frozen encoder. `auto`: where training images are not augmented, they are computed once and kept by every worker, if that takes at most 1 GiB; those of the test images always are. `never`: computed anew each time.',
       ),
   }),
   z.strictObject({
