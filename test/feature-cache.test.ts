@@ -8,7 +8,7 @@ import { resultOf, undisturbed } from './small-run.js';
 /** 1,030 images are 10 whole batches of 96, and a round of features more: 22 of its 96 rows pad it. */
 const configText = (cache: 'auto' | 'never') => `
 name: cached
-data: { dataset: sample, limit: { train: 1030, test: 90 }, augment: { crop: 0, flip: false } }
+data: { dataset: sample, limit: { train: 1030, test: 90 }, augment: { crop: 0, flip: none } }
 model: { encoder: tiny, classifier: { hidden: [16], dropout: 0.2 }, projection: { widths: [16] } }
 batch: { microBatches: 6, microBatchSize: 16 }
 evaluate: { batchSize: 50, everyEpochs: 2 }

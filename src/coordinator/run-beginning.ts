@@ -13,6 +13,7 @@ import {
   resumeRunFolder,
   runFolderAt,
 } from './run-folder.js';
+import { scaledRates } from './scaled-rates.js';
 import { readSummary, type Summary } from './summary.js';
 
 export interface RunBeginning {
@@ -44,7 +45,11 @@ export async function beginRun(
   const digest = configDigest(config);
   if (!resume || out === undefined || !existsSync(join(out, 'run.json'))) {
     const { name, seed } = config;
-    const folder = await createRunFolder(out, { name, config, configDigest: digest, seed, ...start });
+    const scaledLearningRates = scaledRates(config);
+    const folder = await createRunFolder(out, {
+      ...{ name, config, configDigest: digest, seed, ...start },
+      ...(scaledLearningRates.length === 0 ? {} : { scaledLearningRates }),
+    });
     return { folder, checkpoint: undefined, events: [], summary: undefined };
   }
   const { summary } = runFolderAt(out);

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { isSystemError, syncFolder, writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
 import { rewindMetrics } from './metrics.js';
+import { scaledRatesSchema } from './scaled-rates.js';
 
 /** One start of a run: the first, or a later one with --resume. */
 const startSchema = z.strictObject({
@@ -25,6 +26,8 @@ export const runSchema = z.strictObject({
   config: z.unknown(),
   configDigest: z.string(),
   seed: z.int(),
+  /** What `learningRate.scaling` comes to, of each stage that has it. */
+  scaledLearningRates: z.array(scaledRatesSchema).optional(),
   ...startSchema.shape,
   resumed: z.array(z.strictObject({ ...startSchema.shape, fromStep: z.int().nonnegative() })),
 });

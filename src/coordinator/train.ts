@@ -17,6 +17,7 @@ import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
+import { describeScaledRates, scaledRates } from './scaled-rates.js';
 import { summarizeStages } from './stage-summaries.js';
 import { type Summary, writeSummary } from './summary.js';
 import { RunEvents } from './tensorboard/run-events.js';
@@ -108,6 +109,7 @@ async function run(
     const { group, timeline } = ready;
     const stop = AbortSignal.any([options.stop, ready.signalled]);
     progress.begin(config.name, timeline);
+    for (const rates of scaledRates(config)) progress.note(describeScaledRates(rates));
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
     const saver = new Saver(group, folder.path, config, events, {

@@ -1,5 +1,6 @@
 /** A training run from the first stage to the last: deal, commit, evaluate, checkpoint. */
 import type { Config } from '../shared/config/schema.js';
+import { lossScaleOf } from '../shared/plan/loss-scale.js';
 import { rangeOf } from '../shared/plan/range.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
@@ -7,6 +8,7 @@ import type { Assignment } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
 import { evaluate } from './evaluation.js';
 import { FeatureCaches, type RoundDone } from './feature-caches.js';
+import { requireFiniteLoss, skippedBy } from './finite.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
 import { type RankTimes, rankTimes, slowestRank, waitingForSlowest } from './rank-times.js';
 import type { Recovery } from './recovery.js';
@@ -198,6 +200,10 @@ export class Training {
     const began = performance.now();
     const reduced = await group.collect('reduced', deadline);
     const result = agree(step, reduced, (rank) => group.nameOf(rank));
+    const { config: stage, learningRate } = position.stage;
+    const lr = learningRateAt(learningRate, position.stage, position.samples);
+    const place = { stage: stage.name, step: step + 1, learningRate: lr };
+    requireFiniteLoss(result.loss, lossScaleOf(config), place);
     const pause = this.#pauseAfter(position, step, end);
     // From here on the step is done, whoever is lost: everybody has what it takes to apply it.
     await Promise.allSettled(
@@ -213,7 +219,8 @@ export class Training {
     const total = performance.now() - began + encodingMs;
     const ranks = rankTimes(reduced, applied);
     const slowest = slowestRank(ranks);
-    const { config: stage, epochs, samplesPerEpoch } = position.stage;
+    const { gradNorm, lossScale } = [...applied.values()][0]!;
+    const skipped = skippedBy(gradNorm, lossScale, place);
     const event: StepEvent = {
       type: 'step',
       stage: stage.name,
@@ -223,8 +230,10 @@ export class Training {
       loss: result.loss,
       ...(result.accuracy === null ? {} : { accuracy: result.accuracy }),
       ...(result.excess === null ? {} : { excess: result.excess }),
-      lr: learningRateAt(stage.learningRate, { epochs, samplesPerEpoch }, position.samples),
-      gradNorm: [...applied.values()][0]!.gradNorm,
+      lr,
+      gradNorm,
+      ...(lossScale === null ? {} : { lossScale }),
+      ...(skipped ? { skipped } : {}),
       imagesPerSec: (timeline.globalBatch / total) * 1000,
       workers: group.members.length,
       ms: { total, ...partsOf(ranks), waiting: waitingForSlowest(ranks) },
@@ -247,6 +256,7 @@ export class Training {
       epoch: position.epoch + 1,
       step: step + 1,
       ...result,
+      ...(position.stage.config.ema === undefined ? {} : { weights: 'ema' }),
     });
   }
 }

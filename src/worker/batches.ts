@@ -1,14 +1,14 @@
 /** Micro-batches of training steps: which samples, how augmented, all a function of the config and the position. */
-import type { Config } from '../shared/config/schema.js';
+import { viewsOf } from '../shared/config/objectives.js';
+import { type Config, stageAugment } from '../shared/config/schema.js';
 import type { SampleSource } from '../shared/data/source.js';
-import { elementCount } from '../shared/engine/dtype.js';
-import { imageShape } from '../shared/model/model.js';
 import type { Range } from '../shared/plan/range.js';
 import { Sampler } from '../shared/plan/sampler.js';
 import type { Timeline } from '../shared/plan/timeline.js';
 import { hash32 } from '../shared/random/keyed.js';
 import type { FeatureCache } from './feature-cache.js';
 import type { MicroBatch } from './step.js';
+import { fillViews } from './views.js';
 
 export class Batches {
   readonly #sampler: Sampler;
@@ -59,18 +59,18 @@ export class Batches {
   }
 
   #fill(step: number, k: number): MicroBatch {
-    const { seed, data } = this.config;
+    const { seed } = this.config;
     const ids = this.#ids(step, k);
     const dropoutSeed = Int32Array.of(
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),
     );
-    if (this.#cache !== undefined)
+    if (this.#cache !== undefined) {
       return { images: new Uint8Array(0), ...this.#cache.rows(ids), dropoutSeed };
-    const images = new Uint8Array(ids.length * elementCount(imageShape));
-    const labels = new Int32Array(ids.length);
-    const { globalEpoch: epoch } = this.timeline.position(step);
-    this.source.fill('train', ids, images, labels, { ...data.augment, seed, epoch });
-    return { images, labels, dropoutSeed };
+    }
+    const { globalEpoch: epoch, stage } = this.timeline.position(step);
+    const augment = stageAugment(this.config, stage.config);
+    const views = viewsOf(stage.config);
+    return { ...fillViews(this.source, ids, { seed, epoch, views, augment }), dropoutSeed };
   }
 }

@@ -1,16 +1,24 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
 import { hasFixedFeatures } from '../shared/config/fixed-features.js';
-import type { Config, StageConfig } from '../shared/config/schema.js';
+import { isContrastive, viewsOf } from '../shared/config/objectives.js';
+import {
+  type Config,
+  type LossScaleConfig,
+  type StageConfig,
+  stageAugment,
+} from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
+import { rateFactors } from '../shared/optimizer/rate-factors.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
+import { lossScaleOf } from '../shared/plan/loss-scale.js';
 import type { InputShape } from './functions/scope.js';
 
 export interface StageShape {
   readonly index: number;
   readonly config: StageConfig;
   readonly microBatches: number;
-  /** One micro-batch. */
+  /** One micro-batch: a row for each view of each of its images. */
   readonly input: InputShape;
   readonly freezesEncoder: boolean;
   /** The encoder's features are its input, not images: see feature-cache.ts. */
@@ -24,12 +32,18 @@ export interface StageShape {
   /** BatchNorm statistics that the stage moves. */
   readonly observedStatistics: readonly StatisticSpec[];
   readonly statisticsMomentum: number;
+  /** What the learning rate is multiplied by for each trained parameter, by name. */
+  readonly rateFactors: ReadonlyMap<string, number>;
+  readonly lossScale: LossScaleConfig;
 }
 
 /** The most memory that a worker gives to a cache of features. */
 const mostCacheBytes = 2 ** 30;
 
-/** @param trainImages without their number nothing is cached */
+/**
+ * @param trainImages without their number nothing is cached
+ * @throws LockstepError CONFIG when `learningRates` names a parameter that the stage does not train
+ */
 export function stageShape(
   config: Config,
   model: Model,
@@ -39,22 +53,33 @@ export function stageShape(
   const stage = config.stages[index]!;
   const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
   const cacheBytes = trainImages * model.featureWidth * Float32Array.BYTES_PER_ELEMENT;
-  const head = stage.objective === 'softmax' ? 'classifier' : 'projection';
+  const head = isContrastive(stage) ? 'projection' : 'classifier';
+  const trained = model.parameters.filter(
+    ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
+  );
   return {
     index,
     config: stage,
     microBatches: config.batch.microBatches,
-    input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
+    input: {
+      count: config.batch.microBatchSize * viewsOf(stage),
+      normalization: config.model.normalization,
+      augment: stageAugment(config, stage),
+    },
     freezesEncoder,
     cachesFeatures: hasFixedFeatures(config, stage) && cacheBytes <= mostCacheBytes,
     keepsTestFeatures: freezesEncoder && stage.cacheFeatures === 'auto',
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
-    trained: model.parameters.filter(
-      ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
-    ),
+    trained,
     observedStatistics: freezesEncoder ? [] : model.statistics,
     statisticsMomentum: config.model.batchNorm.momentum,
+    rateFactors: rateFactors(
+      stage,
+      index,
+      trained.map(({ name }) => name),
+    ),
+    lossScale: lossScaleOf(config),
   };
 }
 
@@ -67,7 +92,7 @@ export const reportedSums = ['loss', 'correct'] as const;
  */
 export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
   const fromForward = [
-    ...(stage.config.objective === 'softmax' ? reportedSums.map((name) => ({ name, size: 1 })) : []),
+    ...(isContrastive(stage.config) ? [] : reportedSums.map((name) => ({ name, size: 1 }))),
     ...stage.observedStatistics.map(({ name, shape }) => ({ name, size: elementCount(shape) })),
   ];
   const gradients = stage.trained.map(({ name, shape }) => ({ name, size: elementCount(shape) })).reverse();
@@ -84,7 +109,7 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
 /** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */
 export function gatheredSizes(stage: StageShape, model: Model): number[] {
   const { config, input, synchronized, cachesFeatures, observedStatistics } = stage;
-  const contrastive = config.objective === 'npairs' ? [input.count * model.embeddingWidth, input.count] : [];
+  const contrastive = isContrastive(config) ? [input.count * model.embeddingWidth, input.count] : [];
   // A layer has two statistics [C], and exchanges [2·C] twice: forward and backward.
   const batchNorm = synchronized ? observedStatistics.map(({ shape }) => 2 * elementCount(shape)) : [];
   // Before the first step, in rounds.

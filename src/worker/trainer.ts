@@ -7,7 +7,7 @@ import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { type ErrorCode, LockstepError } from '../shared/errors.js';
 import { buildModel } from '../shared/model/model.js';
 import { rangeOf } from '../shared/plan/range.js';
-import { learningRateAt } from '../shared/plan/schedule.js';
+import { learningRateAt, momentumAt } from '../shared/plan/schedule.js';
 import { Timeline } from '../shared/plan/timeline.js';
 import type {
   Assignment,
@@ -72,6 +72,8 @@ export class Trainer {
     const source = await openSource(config.data, dataset, fetchFrom(link), log);
     const session = new Session({ precision: config.precision, device: readInstallation().kind });
     const replica = new Replica(session, buildModel(config.model));
+    // What is wrong with any of them is said before anything is trained.
+    for (const index of config.stages.keys()) stageShape(config, replica.model, index);
     await replica.initialize(config.seed);
     const { train } = dataset;
     const timeline = new Timeline(config, train);
@@ -277,15 +279,17 @@ export class Trainer {
         );
       }
       this.link.enter('apply', step);
-      const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
-      const { samples, stepInStage } = this.timeline.position(step);
-      const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
-      const gradNorm = await applyStep(program, reduced, rate, stepInStage);
+      const { stage: place, samples, stepInStage } = this.timeline.position(step);
+      const applied = await applyStep(program, reduced, {
+        learningRate: learningRateAt(place.learningRate, place, samples),
+        momentum: momentumAt(place.learningRate, place, samples),
+        stepInStage,
+      });
       await this.link.send({
         type: 'applied',
         generation,
         step,
-        gradNorm,
+        ...applied,
         commitMs: performance.now() - summed - this.#aheadMs,
       });
       return message.next;

@@ -1,16 +1,21 @@
 /** Whether a stage gets the same features of an image in every epoch, so that they need computing only once. */
-import type { Config, StageConfig } from './schema.js';
+import { type AugmentConfig, augmentSchema } from './augment.js';
+import { type Config, type StageConfig, stageAugment } from './schema.js';
 
-/** The encoder is frozen, nothing random happens to an image before it, and the config allows to keep what it gives. */
+/** The encoder is frozen, images come to it as they are, and the config allows to keep what it makes of them. */
 export function hasFixedFeatures(config: Config, stage: StageConfig): boolean {
   return (
     stage.objective === 'softmax' &&
     stage.freeze === 'encoder' &&
     stage.cacheFeatures === 'auto' &&
-    !augments(config)
+    !augments(stageAugment(config, stage))
   );
 }
 
-function augments({ data: { augment } }: Config): boolean {
-  return augment.crop > 0 || augment.flip;
+const none = augmentSchema.parse({ crop: 0, flip: 'none' });
+
+/** What lies beyond the edge shows only where something else moves the image. */
+function augments({ fill: _, ...augment }: AugmentConfig): boolean {
+  const { fill: __, ...nothing } = none;
+  return JSON.stringify(augment) !== JSON.stringify(nothing);
 }

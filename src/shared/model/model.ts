@@ -91,12 +91,12 @@ export function buildModel(config: ModelConfig): Model {
   };
 }
 
-function buildEncoder({ encoder, stem, batchNorm: { epsilon } }: ModelConfig): Encoder {
+function buildEncoder({ encoder, stem, batchNorm: { epsilon, zeroInit } }: ModelConfig): Encoder {
   switch (encoder) {
     case 'resnet50':
-      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon });
+      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon, zeroInit });
     case 'resnet18':
-      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon });
+      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon, zeroInit });
     case 'airbench':
     case 'tiny':
       if (stem === 'cifar') return encoder === 'tiny' ? tiny(epsilon) : airbench(epsilon);

@@ -17,10 +17,12 @@ export interface ResNetShape {
   readonly stem: 'cifar' | 'imagenet';
   /** Of BatchNorm. */
   readonly epsilon: number;
+  /** Whether every block begins as its shortcut: gamma of its last BatchNorm is 0 (Goyal et al. 2017, section 5.1). */
+  readonly zeroInit: boolean;
 }
 
 /** Images [B,H,W,3] of any size to the last stage's 512 (basic) or 2048 (bottleneck) channels, averaged. */
-export function resnet({ block, stages, stem, epsilon }: ResNetShape): Encoder {
+export function resnet({ block, stages, stem, epsilon, zeroInit }: ResNetShape): Encoder {
   const build = block === 'basic' ? basicBlock : bottleneckBlock;
   const expansion = block === 'basic' ? 1 : 4;
   const blocks: Layer<Tensor4D, Tensor4D>[] = [];
@@ -30,7 +32,9 @@ export function resnet({ block, stages, stem, epsilon }: ResNetShape): Encoder {
     for (let i = 0; i < count; i++) {
       const stride = stage > 0 && i === 0 ? 2 : 1;
       const name = `encoder.layer${stage + 1}.${i}`;
-      blocks.push(build({ name, inputs: width, inner, outputs: inner * expansion, stride, epsilon }));
+      blocks.push(
+        build({ name, inputs: width, inner, outputs: inner * expansion, stride, epsilon, zeroInit }),
+      );
       width = inner * expansion;
     }
   }
@@ -64,14 +68,15 @@ interface BlockShape {
   readonly outputs: number;
   readonly stride: number;
   readonly epsilon: number;
+  readonly zeroInit: boolean;
 }
 
 function basicBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
-  const { name, inputs, outputs, stride, epsilon } = shape;
+  const { name, inputs, outputs, stride, epsilon, zeroInit } = shape;
   const conv1 = convolutionLayer(`${name}.conv1`, inputs, outputs, { size: 3, stride });
   const bn1 = batchNormLayer(`${name}.bn1`, outputs, epsilon);
   const conv2 = convolutionLayer(`${name}.conv2`, outputs, outputs, { size: 3 });
-  const bn2 = batchNormLayer(`${name}.bn2`, outputs, epsilon);
+  const bn2 = batchNormLayer(`${name}.bn2`, outputs, epsilon, zeroInit ? 'zeros' : 'ones');
   const shortcut = shortcutOf(shape);
   return {
     ...tensorsOf([conv1, bn1, conv2, bn2, shortcut]),
@@ -83,13 +88,13 @@ function basicBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
 }
 
 function bottleneckBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
-  const { name, inputs, inner, outputs, stride, epsilon } = shape;
+  const { name, inputs, inner, outputs, stride, epsilon, zeroInit } = shape;
   const conv1 = convolutionLayer(`${name}.conv1`, inputs, inner, { size: 1 });
   const bn1 = batchNormLayer(`${name}.bn1`, inner, epsilon);
   const conv2 = convolutionLayer(`${name}.conv2`, inner, inner, { size: 3, stride });
   const bn2 = batchNormLayer(`${name}.bn2`, inner, epsilon);
   const conv3 = convolutionLayer(`${name}.conv3`, inner, outputs, { size: 1 });
-  const bn3 = batchNormLayer(`${name}.bn3`, outputs, epsilon);
+  const bn3 = batchNormLayer(`${name}.bn3`, outputs, epsilon, zeroInit ? 'zeros' : 'ones');
   const shortcut = shortcutOf(shape);
   return {
     ...tensorsOf([conv1, bn1, conv2, bn2, conv3, bn3, shortcut]),

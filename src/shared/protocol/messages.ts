@@ -7,6 +7,8 @@ export const protocolVersion = 4;
 const rank = z.int().nonnegative();
 const step = z.int().nonnegative();
 const generation = z.int().nonnegative();
+/** What was computed: also an infinity, or NaN, which the coordinator judges. */
+const computed = z.custom<number>((value) => typeof value === 'number', 'expected a number');
 
 /** What a worker is doing: named when it is lost. */
 export const phaseSchema = z.enum([
@@ -59,18 +61,18 @@ export type StepTimes = z.infer<typeof stepTimesSchema>;
 
 /** What the global batch gave in one step; every worker has the same bits. */
 const stepResultSchema = z.strictObject({
-  loss: z.number(),
+  loss: computed,
   /** Fraction of right answers; softmax only. */
   accuracy: z.number().nullable(),
-  /** n-pairs only: the loss above its floor, comparable across batch sizes. */
-  excess: z.number().nullable(),
+  /** n-pairs and SupCon only: the loss above its floor, comparable across batch sizes. */
+  excess: computed.nullable(),
 });
 export type StepResult = z.infer<typeof stepResultSchema>;
 
 /** One evaluation batch's sums. Sums, so that any split over workers gives the same total. */
 export const evaluationSumsSchema = z.strictObject({
   batch: z.int().nonnegative(),
-  loss: z.number(),
+  loss: computed,
   correct: z.number(),
   count: z.int().positive(),
 });
@@ -122,7 +124,9 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     generation,
     step,
     /** Global norm of the reduced gradients before clipping. */
-    gradNorm: z.number(),
+    gradNorm: computed,
+    /** What the loss was multiplied by, where that changes. */
+    lossScale: z.number().nullable(),
     /** From the end of the reduction until the new weights are in place, but for filling the next batch meanwhile. */
     commitMs: z.number(),
   }),
