@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { Tensor4D } from '@tensorflow/tfjs-node-gpu';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { cropInto } from '../src/shared/augment/crop.js';
 import type { Augmentation } from '../src/shared/augment/draw.js';
 import { encoded } from '../src/shared/augment/parameters.js';
@@ -10,6 +10,7 @@ import { augmentSchema } from '../src/shared/config/augment.js';
 import { imageBytes } from '../src/shared/data/cifar.js';
 import { Session } from '../src/shared/engine/session.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
+import { convolution } from '../src/shared/model/ops/convolution.js';
 import { images } from '../src/worker/functions/scope.js';
 
 interface Reference {
@@ -30,14 +31,16 @@ const file = new URL('augment/reference.json.gz', import.meta.url);
 const reference = JSON.parse(gunzipSync(readFileSync(file)).toString()) as Reference;
 const sources = Buffer.from(reference.images, 'base64');
 
-let session: Session;
-beforeAll(() => {
-  session = new Session({ precision: 'float32', device: 'cpu' });
+const sessions: Session[] = [];
+afterEach(async () => {
+  for (const session of sessions.splice(0)) await session.close();
 });
-afterAll(() => session.close());
 
 /** Images as a training step sees them, brought back to grey levels. */
-async function augmented({ name, config, drawn }: Reference['cases'][number]): Promise<Float32Array> {
+async function augmented(
+  { name, config, drawn }: Reference['cases'][number],
+  precision: 'float32' | 'bfloat16' = 'float32',
+): Promise<Float32Array> {
   const augment = augmentSchema.parse(config);
   const { mean, std } = reference.normalization;
   const pixels = new Uint8Array(drawn.length * imageBytes);
@@ -46,18 +49,25 @@ async function augmented({ name, config, drawn }: Reference['cases'][number]): P
     const out = pixels.subarray(i * imageBytes, (i + 1) * imageBytes);
     cropInto(sources.subarray(from, from + imageBytes), out, one, augment.fill);
   }
+  const session = new Session({ precision, device: 'cpu' });
+  sessions.push(session);
   const traced = session.trace(name, (t) => {
     const input: Tensor4D = images(t, { count: drawn.length, normalization: { mean, std }, augment });
-    return { pixels: tf.mul(tf.add(tf.mul(input, tf.tensor1d(std)), tf.tensor1d(mean)), 255) };
+    const kernel = tf.fill([3, 3, 3, 64], 0.1) as Tensor4D;
+    return {
+      pixels: tf.mul(tf.add(tf.mul(input, tf.tensor1d(std)), tf.tensor1d(mean)), 255),
+      // What follows in a step, and what is computed in bfloat16.
+      convolved: convolution(tf.relu(convolution(input, kernel, 1)), tf.fill([3, 3, 64, 64], 0.1), 1),
+    };
   });
   const outputs = await traced.run({ images: pixels, ...encoded(drawn, augment) });
   const found = outputs.pixels!.floats.slice();
-  outputs.pixels!.free();
+  for (const output of Object.values(outputs)) output.free();
   return found;
 }
 
-describe('augmentation is that of', () => {
-  it.each(reference.cases)('$name', async (one) => {
+describe('augmentation', () => {
+  it.each(reference.cases)('is that of $name', async (one) => {
     const found = await augmented(one);
     const bytes = Buffer.from(one.expected, 'base64');
     let largest = 0;
@@ -67,5 +77,12 @@ describe('augmentation is that of', () => {
     expect(found.length).toBe(bytes.length / 2);
     // Half of the fixture's last digit is 0.004; the rest is float32's rounding, of coordinates too.
     expect(largest).toBeLessThan(0.01);
+  });
+
+  it('is computed in float32 in a run in bfloat16, too', async () => {
+    for (const name of ["SupContrast's pipeline", 'keras RandomRotation, fill reflect']) {
+      const one = reference.cases.find((other) => other.name === name)!;
+      expect(await augmented(one, 'bfloat16')).toEqual(await augmented(one));
+    }
   });
 });

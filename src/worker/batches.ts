@@ -1,4 +1,5 @@
 /** Micro-batches of training steps: which samples, how augmented, all a function of the config and the position. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { viewsOf } from '../shared/config/objectives.js';
 import { type Config, stageAugment } from '../shared/config/schema.js';
 import type { SampleSource } from '../shared/data/source.js';
@@ -45,12 +46,16 @@ export class Batches {
     return batch;
   }
 
-  /** Fills the micro-batches of a later step. Whatever else was filled is dropped. */
+  /** Fills the micro-batches of a later step, one a turn of the event loop. Whatever else was filled is dropped. */
   async lookAhead(step: number, range: Range): Promise<void> {
     this.#ahead.clear();
     if (step >= this.timeline.totalSteps) return;
     await this.prepare(step, range);
-    for (let k = range.lo; k < range.hi; k += 1) this.#ahead.set(`${step}/${k}`, this.#fill(step, k));
+    for (let k = range.lo; k < range.hi; k += 1) {
+      // So that a run that is in flight is served meanwhile.
+      await turn();
+      this.#ahead.set(`${step}/${k}`, this.#fill(step, k));
+    }
   }
 
   #ids(step: number, k: number): Int32Array {

@@ -41,7 +41,7 @@ export class Trainer {
   #evaluation: Evaluation | undefined;
   #features: Features | undefined;
   #cache: FeatureCache | undefined;
-  /** What it took to fill the next step's batch ahead, in ms: part of that step's input, not of this one's commit. */
+  /** How long a step waited for the next one's batch, in ms: part of that step's input, not of this one's commit. */
   #aheadMs = 0;
   /** Settles when the last snapshot is on its way. */
   #saved: Promise<void> = Promise.resolve();
@@ -260,6 +260,9 @@ export class Trainer {
       deadlineMs: this.config.deadlines.stepSeconds * 1000,
       phase: (phase) => this.link.enter(phase, step),
     });
+    // Filled while the graph runs, so that input takes no time of a step.
+    const ahead = this.batches.lookAhead(step + 1, range);
+    ahead.catch(() => {});
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
     const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
     const times: StepTimes = { ...ms, input: ms.input + prepared + this.#aheadMs };
@@ -267,10 +270,9 @@ export class Trainer {
       const summed = performance.now();
       this.link.enter('commit', step);
       await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
-      // Filled while the coordinator waits for slower ranks.
-      const looking = performance.now();
-      await this.batches.lookAhead(step + 1, range);
-      this.#aheadMs = performance.now() - looking;
+      const waiting = performance.now();
+      await ahead;
+      this.#aheadMs = performance.now() - waiting;
       const { message } = await this.link.expect('commit');
       if (message.step !== step) {
         throw new LockstepError(

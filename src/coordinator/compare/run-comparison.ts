@@ -10,7 +10,7 @@ import { LockstepError } from '../../shared/errors.js';
 import { version } from '../../shared/version.js';
 import { makeEmptyFolder } from '../new-folder.js';
 import type { Progress } from '../progress.js';
-import { leaveReport } from '../report/end-of-run.js';
+import { leaveComparisonReport } from '../report/end-of-run.js';
 import { readRunData } from '../report/run-data.js';
 import { checkWorkers, limited } from '../run.js';
 import { defaultRunName, readRun } from '../run-folder.js';
@@ -75,7 +75,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Compari
     runs.push(await comparedRun(folder, { arm, seed, run }, outcome.summary));
     await writeComparison(folder, { ...blank, runs });
   }
-  if (runs.length > 0) await leaveReport(folder, (text) => progress.note(text), 'comparison');
+  if (runs.length > 0) await leaveComparisonReport(folder, (text) => progress.note(text));
   const state = runs.length === planned.length ? 'finished' : 'stopped';
   return { state, folder, comparison: { ...blank, runs }, runs: ended };
 }

@@ -60,21 +60,26 @@ function cropPadded(image: Uint8Array, out: Uint8Array, { dx, dy, flip }: Shift)
   }
 }
 
-/** Where padding is not black but pixels of the image: which, is looked up column by column and row by row. */
+/** Where padding is not black but pixels of the image. */
 function cropBeyond(
   image: Uint8Array,
   out: Uint8Array,
   { dx, dy, flip }: Shift,
   fill: 'reflect' | 'edge',
 ): void {
+  const columns = new Uint8Array(imageSide);
+  for (let x = 0; x < imageSide; x += 1) {
+    columns[x] = 3 * inside((flip ? imageSide - 1 - x : x) + dx, fill);
+  }
+  let target = 0;
   for (let y = 0; y < imageSide; y += 1) {
     const from = inside(y + dy, fill) * rowBytes;
     for (let x = 0; x < imageSide; x += 1) {
-      const source = from + inside((flip ? imageSide - 1 - x : x) + dx, fill) * 3;
-      const target = y * rowBytes + x * 3;
+      const source = from + columns[x]!;
       out[target] = image[source]!;
       out[target + 1] = image[source + 1]!;
       out[target + 2] = image[source + 2]!;
+      target += 3;
     }
   }
 }

@@ -95,3 +95,15 @@ export const augmentSchema = z.strictObject({
 });
 
 export type AugmentConfig = Frozen<z.output<typeof augmentSchema>>;
+
+/** Whether an image may look another way than it is. */
+export function changesImages(augment: AugmentConfig): boolean {
+  const { crop, flip, resizedCrop, rotation, zoom, stretch, colorJitter, grayscale, cutout } = augment;
+  const amounts = [crop, rotation, zoom, stretch.width, stretch.height, grayscale, cutout];
+  return (
+    flip !== 'none' ||
+    resizedCrop !== undefined ||
+    colorJitter !== undefined ||
+    amounts.some((amount) => amount > 0)
+  );
+}

@@ -44,9 +44,10 @@ function ports(t: Trace): Host {
 }
 
 /**
- * Inputs: `images` uint8 [rows,32,32,3], or `features` float32 [rows,f] where the stage caches them, `labels` int32
- * [rows], `dropoutSeed` int32 [2] where the stage drops out, and what augmentation needs: see `feedsOf`. Every bucket is sent to the host. A contrastive stage exchanges its
- * L2-normalised rows for the gradient of the global loss with respect to them: the exact scheme, see docs/design.md.
+ * Inputs: `images` uint8 [rows,32,32,3] (`features` float32 [rows,f] where the stage caches them), `labels` int32 [rows],
+ * `dropoutSeed` int32 [2] where the stage drops out, and what augmentation needs: see `feedsOf`. Every bucket is sent to
+ * the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the global loss with respect to
+ * them: the exact scheme, see docs/design.md.
  */
 export function traceForwardBackward(
   name: string,
