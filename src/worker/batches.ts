@@ -70,8 +70,9 @@ export class Batches {
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),
     );
-    if (this.#cache !== undefined)
+    if (this.#cache !== undefined) {
       return { images: new Uint8Array(0), ...this.#cache.rows(ids), dropoutSeed };
+    }
     const { globalEpoch: epoch, stage } = this.timeline.position(step);
     const augment = stageAugment(this.config, stage.config);
     const views = viewsOf(stage.config);

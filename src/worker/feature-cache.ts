@@ -35,7 +35,9 @@ export class FeatureCache {
     this.#width = replica.model.featureWidth;
     this.#features = new Float32Array(this.rounds * rows * this.#width);
     this.#labels = new Int32Array(this.rounds * rows);
-    this.#encode = traceFeatures(replica, `stage ${shape.index}: features`, shape.input);
+    // Without its augmentation, which is none.
+    const { count, normalization } = shape.input;
+    this.#encode = traceFeatures(replica, `stage ${shape.index}: features`, { count, normalization });
   }
 
   /**

@@ -16,6 +16,12 @@ test('what an arm spends: a frozen encoder goes forward only', () => {
   expect(spendingOf(contrastive, 8000)).toEqual({ samples: 13 * epoch, encoderPasses: 33 * epoch });
 });
 
+test('every view of an image is a pass', async () => {
+  const views = await load('demo-contrastive.yaml', 'stages.0.objective=supcon', 'stages.0.views=2');
+  const epoch = 31 * 256;
+  expect(spendingOf(views, 8000)).toEqual({ samples: 13 * epoch, encoderPasses: 63 * epoch });
+});
+
 test('features that are computed once cost every image one pass, however many epochs use them', async () => {
   const cached = await load('demo-contrastive.yaml', 'data.augment={crop: 0, flip: none}');
   const epoch = 31 * 256;

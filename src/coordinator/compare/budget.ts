@@ -1,5 +1,6 @@
 /** What each arm of a comparison spends, and whether that is the same for all. */
 import { hasFixedFeatures } from '../../shared/config/fixed-features.js';
+import { viewsOf } from '../../shared/config/objectives.js';
 import type { Config } from '../../shared/config/schema.js';
 import { LockstepError } from '../../shared/errors.js';
 import { Timeline, type TimelineStage } from '../../shared/plan/timeline.js';
@@ -11,7 +12,7 @@ export interface Spending {
   /** Training images, over all epochs of all stages; an image counts once however many views of it are taken. */
   readonly samples: number;
   /**
-   * Forward passes of the encoder, in images; a backward pass counts as two, since it computes a gradient for inputs and
+   * Forward passes of the encoder, in views of images; a backward pass counts as two, since it computes a gradient for inputs and
    * one for weights, each of the cost of the forward pass. Heads count nothing.
    */
   readonly encoderPasses: number;
@@ -35,7 +36,7 @@ export function spendingOf(config: Config, trainImages: number): Spending {
 }
 
 function passesAnImage({ config: stage }: TimelineStage): number {
-  return stage.objective === 'softmax' && stage.freeze === 'encoder' ? 1 : 3;
+  return stage.objective === 'softmax' && stage.freeze === 'encoder' ? 1 : 3 * viewsOf(stage);
 }
 
 /** @throws LockstepError CONFIG that says what each arm spends, unless the rule allows it */

@@ -2,7 +2,7 @@
 import { changesImages } from './augment.js';
 import { type Config, type StageConfig, stageAugment } from './schema.js';
 
-/** The encoder is frozen, nothing random happens to an image before it, and the config allows to keep what it gives. */
+/** The encoder is frozen, images come to it as they are, and the config allows to keep what it makes of them. */
 export function hasFixedFeatures(config: Config, stage: StageConfig): boolean {
   return (
     stage.objective === 'softmax' &&
