@@ -154,6 +154,7 @@ async function run(
           record(event);
           progress.step(event, position);
         },
+        trace: record,
         evaluation: (event: EvalEvent) => {
           record(event);
           progress.evaluation(event);

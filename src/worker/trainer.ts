@@ -28,6 +28,7 @@ import { receiveTensors, Snapshot } from './snapshot.js';
 import { StageProgram } from './stage-program.js';
 import { gatheredSizes, type StageShape, stageBuckets, stageShape } from './stage-shape.js';
 import { runStep } from './step.js';
+import { StepRecorder } from './step-recorder.js';
 import { applyStep } from './update.js';
 
 type DatasetFacts = CoordinatorMessageOf<'welcome'>['dataset'];
@@ -218,7 +219,7 @@ export class Trainer {
     for (let next: Assignment | null = first; next !== null; ) next = await this.#step(next);
   }
 
-  async #step({ step, generation, range, stage }: Assignment): Promise<Assignment | null> {
+  async #step({ step, generation, range, stage, trace }: Assignment): Promise<Assignment | null> {
     const program = this.#program;
     if (program?.shape.index !== stage) {
       throw new LockstepError(
@@ -227,8 +228,10 @@ export class Trainer {
       );
     }
     const began = performance.now();
+    const recorder = trace ? new StepRecorder() : undefined;
     this.mesh.begin(step);
     await this.batches.prepare(step, range);
+    recorder?.input(began);
     const prepared = performance.now() - began;
     const running = runStep(program, this.mesh, {
       step,
@@ -236,6 +239,7 @@ export class Trainer {
       batch: (k) => this.batches.take(step, k),
       deadlineMs: this.config.deadlines.stepSeconds * 1000,
       phase: (phase) => this.link.enter(phase, step),
+      recorder,
     });
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
     const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
@@ -243,12 +247,15 @@ export class Trainer {
     try {
       const summed = performance.now();
       this.link.enter('commit', step);
+      recorder?.reported();
       await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
       // Filled while the coordinator waits for slower ranks.
       const looking = performance.now();
       await this.batches.lookAhead(step + 1, range);
       this.#aheadMs = performance.now() - looking;
+      recorder?.input(looking);
       const { message } = await this.link.expect('commit');
+      recorder?.committed();
       if (message.step !== step) {
         throw new LockstepError(
           'PROTOCOL',
@@ -259,13 +266,16 @@ export class Trainer {
       const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
       const { samples, stepInStage } = this.timeline.position(step);
       const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
+      const applying = performance.now();
       const gradNorm = await applyStep(program, reduced, rate, stepInStage);
+      const sizes = program.buckets.map(({ size }) => size);
       await this.link.send({
         type: 'applied',
         generation,
         step,
         gradNorm,
         commitMs: performance.now() - summed - this.#aheadMs,
+        ...(recorder === undefined ? {} : { trace: recorder.finish(applying, sizes) }),
       });
       return message.next;
     } finally {

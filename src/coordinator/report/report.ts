@@ -16,6 +16,7 @@ import { globalBatchOf, type RunData, readRunData } from './run-data.js';
 import type { Fact, Section } from './section.js';
 import { speed } from './speed.js';
 import { stageResults } from './stage-results.js';
+import { stepTimeline } from './step-timeline.js';
 
 export interface Report {
   readonly title: string;
@@ -38,6 +39,7 @@ export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeA
   const labels = labelsOf(runs.map(({ record: { name }, path }) => ({ name, path })));
   const comparison: Comparison = { runs, labels, axis: axisOf(runs, unit) };
   const began = runs.some(({ steps }) => steps.length > 0);
+  const timeline = stepTimeline(comparison);
   const undone = faults(comparison);
   return {
     title: runs.length > 3 ? `${runs.length} runs` : labels.join(' and '),
@@ -46,6 +48,7 @@ export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeA
     sections: [
       results(comparison),
       ...(began ? [learning(comparison), speed(comparison)] : []),
+      ...(timeline === undefined ? [] : [timeline]),
       ...(undone === undefined ? [] : [undone]),
       provenance(comparison),
     ],

@@ -1,8 +1,9 @@
 /** The control protocol between coordinator and workers: every message, checked at the edge. */
 import { z } from 'zod';
+import { stepTraceSchema } from './step-trace.js';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 const rank = z.int().nonnegative();
 const step = z.int().nonnegative();
@@ -116,6 +117,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     gradNorm: z.number(),
     /** From the end of the reduction until the new weights are in place, but for filling the next batch meanwhile. */
     commitMs: z.number(),
+    /** Of a step that was dealt with `trace`. */
+    trace: stepTraceSchema.optional(),
   }),
   z.strictObject({
     type: z.literal('evaluated'),
@@ -148,6 +151,8 @@ const assignmentSchema = z.strictObject({
   /** Counted over the whole run. */
   step,
   range: rangeSchema,
+  /** Whether to say when things happened in it. */
+  trace: z.boolean().optional(),
 });
 export type Assignment = z.infer<typeof assignmentSchema>;
 
