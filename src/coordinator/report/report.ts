@@ -60,11 +60,18 @@ export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeA
   };
 }
 
-/** Writes a run's own report into its folder. @throws LockstepError as `readRunData` */
-export async function writeRunReport(path: string): Promise<void> {
+/**
+ * Writes a run's own report into its folder.
+ * @param failure why the run has failed: without a step there is nothing to report then
+ * @throws LockstepError as `readRunData`
+ */
+export async function writeRunReport(path: string, failure?: string): Promise<void> {
+  const data = await readRunData(path);
+  if (failure !== undefined && data.steps.length === 0) return;
+  const warnings = [...(failure === undefined ? [] : [`The run has failed: ${failure}`]), ...data.warnings];
   await writeAtomically(
     runFolderAt(path).report,
-    page(reportOf([await readRunData(path)], undefined, new Date()), false),
+    page(reportOf([{ ...data, warnings }], undefined, new Date()), false),
   );
 }
 
