@@ -69,7 +69,10 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     await leaveReport(folder.path, (message) => progress.note(message));
     return outcome;
   } catch (error) {
-    logger.error(error instanceof LockstepError ? error.line : String(error));
+    const why = error instanceof LockstepError ? error.line : String(error);
+    logger.error(why);
+    // The error is what the user is to see, whatever becomes of the report.
+    await leaveReport(folder.path, log, why);
     throw error;
   } finally {
     progress.end();
@@ -162,6 +165,7 @@ async function run(
           record(event);
           progress.step(event, position);
         },
+        trace: record,
         evaluation: (event: EvalEvent) => {
           record(event);
           progress.evaluation(event);
