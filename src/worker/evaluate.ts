@@ -22,7 +22,7 @@ export class Evaluation {
     this.#size = config.evaluate.batchSize;
     this.#traced = traceEvaluation(replica, 'evaluate', {
       count: this.#size,
-      normalization: config.model.normalization,
+      model: config.model,
     });
   }
 

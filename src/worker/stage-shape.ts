@@ -1,6 +1,7 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
 import type { Config, StageConfig } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
+import { tensorsOf } from '../shared/model/layers.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
 import type { InputShape } from './functions/scope.js';
@@ -11,6 +12,8 @@ export interface StageShape {
   readonly microBatches: number;
   /** One micro-batch. */
   readonly input: InputShape;
+  /** How many of the encoder's parts stay as they are, from the first on. */
+  readonly frozenParts: number;
   readonly freezesEncoder: boolean;
   /** BatchNorm takes its statistics over the global batch: all micro-batches of a worker are in flight together. */
   readonly synchronized: boolean;
@@ -23,20 +26,26 @@ export interface StageShape {
 
 export function stageShape(config: Config, model: Model, index: number): StageShape {
   const stage = config.stages[index]!;
-  const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
+  const { parts } = model.encoder;
+  const frozenParts =
+    stage.freeze === 'encoder' ? parts.length : parts.findIndex(({ name }) => name === stage.freeze) + 1;
+  const freezesEncoder = frozenParts === parts.length;
+  const frozen = tensorsOf(parts.slice(0, frozenParts));
+  const stays = new Set([...frozen.parameters, ...frozen.statistics].map(({ name }) => name));
   const head = stage.objective === 'softmax' ? 'classifier' : 'projection';
   return {
     index,
     config: stage,
     microBatches: config.batch.microBatches,
-    input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
+    input: { count: config.batch.microBatchSize, model: config.model },
+    frozenParts,
     freezesEncoder,
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
     trained: model.parameters.filter(
-      ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
+      ({ name, group }) => (group === head || group === 'encoder') && !stays.has(name),
     ),
-    observedStatistics: freezesEncoder ? [] : model.statistics,
+    observedStatistics: model.statistics.filter(({ name }) => !stays.has(name)),
     statisticsMomentum: config.model.batchNorm.momentum,
   };
 }

@@ -1,4 +1,5 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
+import { encoderParts } from '../model/encoder-parts.js';
 import type { Config, StageConfig } from './schema.js';
 
 /** What is wrong, and where: `path` leads to the field, `message` follows its name. */
@@ -40,10 +41,16 @@ function heads({ model, stages }: Config): Disagreement[] {
       message: 'is used by no stage: remove it, or add a stage with the objective softmax',
     });
   }
+  if (model.init?.classifier && model.classifier === undefined) {
+    found.push({
+      path: ['model', 'init', 'classifier'],
+      message: 'needs a classifier head (model.classifier)',
+    });
+  }
   return found;
 }
 
-function stageChecks({ stages }: Config, stage: StageConfig, index: number): Disagreement[] {
+function stageChecks({ stages, model }: Config, stage: StageConfig, index: number): Disagreement[] {
   const found: Disagreement[] = [];
   const say = (field: readonly string[], message: string): void => {
     found.push({ path: ['stages', index, ...field], message });
@@ -52,8 +59,20 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
   if (earlier.some(({ name }) => name === stage.name)) {
     say(['name'], `must be unique, but an earlier stage is called ${stage.name} too`);
   }
-  if (stage.objective === 'softmax' && stage.freeze === 'encoder' && !earlier.some(trainsEncoder)) {
-    say(['freeze'], 'can be encoder only after a stage that trains the encoder');
+  const freezable = encoderParts(model.encoder).slice(0, -1);
+  if (stage.freeze !== 'none') {
+    if (model.init === undefined && !earlier.some(trainsEncoder)) {
+      say(
+        ['freeze'],
+        `can be ${stage.freeze} only after a stage that trains the encoder, or with first weights from a file (model.init)`,
+      );
+    }
+    if (stage.freeze !== 'encoder' && !freezable.includes(stage.freeze)) {
+      say(
+        ['freeze'],
+        `can be ${freezable.join(' or ')} for the encoder ${model.encoder}, not ${stage.freeze}`,
+      );
+    }
   }
   const { optimizer, learningRate, epochs } = stage;
   if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
@@ -84,5 +103,5 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
 }
 
 function trainsEncoder(stage: StageConfig): boolean {
-  return stage.objective === 'npairs' || stage.freeze === 'none';
+  return stage.freeze !== 'encoder';
 }

@@ -1,6 +1,8 @@
 /** What a config file may say: every key, with its type, default, unit and meaning. docs/config.md is made from it. */
 import { z } from 'zod';
 import type { Frozen } from './frozen.js';
+import { initialWeightsSchema } from './initial-weights.js';
+import { normalizationSchema } from './normalization.js';
 
 /** Names end up in paths and file names. */
 const label = z
@@ -15,8 +17,6 @@ const positive = z.number().positive();
 const notNegative = z.number().min(0);
 const fraction = z.number().min(0).lt(1);
 const seconds = positive.max(86_400);
-/** One number for each of red, green and blue. */
-const channels = <T extends z.ZodType<number>>(each: T) => z.tuple([each, each, each]);
 
 const data = z.strictObject({
   dataset: z
@@ -49,8 +49,10 @@ const data = z.strictObject({
 
 const model = z.strictObject({
   encoder: z
-    .enum(['resnet50', 'resnet18', 'tiny'])
-    .describe('The network below the heads. `tiny` is for tests and quick demos.'),
+    .enum(['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'tiny'])
+    .describe(
+      "The network below the heads. `resnet50` and `resnet18` are torchvision's; `resnet50-keras` and `resnet50v2` are Keras's ResNet50 (biases, stride in the first 1x1 convolution) and ResNet50V2 (pre-activation). `tiny` is for tests and quick demos.",
+    ),
   stem: z
     .enum(['cifar', 'imagenet'])
     .default('cifar')
@@ -99,19 +101,23 @@ const model = z.strictObject({
     })
     .prefault({})
     .describe('BatchNorm everywhere in the encoder.'),
-  normalization: z
-    .strictObject({
-      mean: channels(z.number())
-        .default([0.4914, 0.4822, 0.4465])
-        .meta({ unit: 'pixel values in 0…1' })
-        .describe("Subtracted from red, green and blue (the default is CIFAR-10's)."),
-      std: channels(positive)
-        .default([0.247, 0.2435, 0.2616])
-        .meta({ unit: 'pixel values in 0…1' })
-        .describe("What they are then divided by (the default is CIFAR-10's)."),
-    })
-    .prefault({})
-    .describe('How pixels become network input.'),
+  normalization: normalizationSchema
+    .prefault('cifar10')
+    .describe(
+      "How pixels become network input: a preset (`imagenet` for weights of torchvision and timm, `caffe` and `tf` for those of Keras's ResNet50 and ResNet50V2), or mean and standard deviation.",
+    ),
+  inputSize: z
+    .int()
+    .min(32)
+    .max(1024)
+    .optional()
+    .meta({ unit: 'pixels' })
+    .describe(
+      'Height and width that images are enlarged to, after augmentation; bilinear, as `interpolate(align_corners=False)` in PyTorch. Without it they stay as they are.',
+    ),
+  init: initialWeightsSchema
+    .optional()
+    .describe("A file that the encoder's first weights come from (docs/transfer.md), or a section."),
 });
 
 const batch = z.strictObject({
@@ -191,15 +197,18 @@ const training = {
     .describe('Scale gradients so that their global norm is at most this. Without it they are not clipped.'),
 };
 
+/** The parts of an encoder that can be frozen without its last one: see encoder-parts.ts. */
+const freezable = ['stem', 'stage1', 'stage2', 'stage3'] as const;
+
 const stage = z.discriminatedUnion('objective', [
   z.strictObject({
     objective: z.literal('softmax').describe('Cross-entropy of the classifier head.'),
     ...training,
     freeze: z
-      .enum(['none', 'encoder'])
+      .enum(['none', ...freezable, 'encoder'])
       .default('none')
       .describe(
-        'What stays as an earlier stage left it: nothing, or the encoder (its BatchNorm then in inference mode).',
+        `What stays as an earlier stage or \`model.init\` left it: nothing, the encoder up to and with this part, or all of it. BatchNorm is in inference mode there.`,
       ),
   }),
   z.strictObject({
@@ -209,6 +218,12 @@ const stage = z.discriminatedUnion('objective', [
         'N-pairs loss on the normalised embeddings of the global batch; trains encoder and projection head.',
       ),
     ...training,
+    freeze: z
+      .enum(['none', ...freezable])
+      .default('none')
+      .describe(
+        'What stays as it is: nothing, or the encoder up to and with this part. BatchNorm is in inference mode there.',
+      ),
     temperature: positive.describe('What similarities are divided by.'),
   }),
 ]);

@@ -6,6 +6,7 @@ import {
   frozenBatchNormalization,
   globalBatchNormalization,
 } from './ops/batch-normalization.js';
+import { addBias } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
 
@@ -34,13 +35,14 @@ export function sequence<T>(layers: readonly Layer<T, T>[]): Layer<T, T> {
   };
 }
 
-/** A convolution of the encoder with a square kernel HWIO and without a bias, since BatchNorm follows. */
+/** A convolution of the encoder with a square kernel HWIO; without a bias by default, since BatchNorm follows. */
 export function convolutionLayer(
   name: string,
   inputs: number,
   outputs: number,
-  { size, stride = 1 }: { readonly size: number; readonly stride?: number },
+  window: { readonly size: number; readonly stride?: number; readonly bias?: boolean },
 ): Layer<Tensor4D, Tensor4D> {
+  const { size, stride = 1 } = window;
   const kernel: ParameterSpec = {
     name: `${name}.kernel`,
     shape: [size, size, inputs, outputs],
@@ -48,10 +50,20 @@ export function convolutionLayer(
     decay: true,
     init: { kind: 'heNormal', fan: size * size * outputs },
   };
+  const bias: ParameterSpec = {
+    name: `${name}.bias`,
+    shape: [outputs],
+    group: 'encoder',
+    decay: false,
+    init: { kind: 'zeros' },
+  };
   return {
-    parameters: [kernel],
+    parameters: window.bias ? [kernel, bias] : [kernel],
     statistics: [],
-    apply: (scope, x) => convolution(x, scope.parameter(kernel.name) as Tensor4D, stride),
+    apply: (scope, x) => {
+      const y = convolution(x, scope.parameter(kernel.name) as Tensor4D, stride);
+      return window.bias ? addBias(y, scope.parameter(bias.name) as Tensor1D) : y;
+    },
   };
 }
 

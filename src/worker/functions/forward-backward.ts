@@ -9,7 +9,8 @@ import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
 import type { MicroBatch } from '../step.js';
-import { images, inferenceScope, ReplicaScope } from './scope.js';
+import { encodeFrozen } from './encode.js';
+import { images, ReplicaScope } from './scope.js';
 
 export const bucketPort = (index: number): string => `bucket-${index}`;
 export const embeddingPort = 'embedding';
@@ -56,14 +57,10 @@ export function traceForwardBackward(
     const host = hostOf(t);
     const scope = new ReplicaScope(t, replica, stage, host);
     const weights = stage.trained.map(({ name }) => t.read(replica.parameter(name)));
-    // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
-    const pixels = images(t, stage.input);
-    const frozen = stage.freezesEncoder
-      ? replica.model.encode(inferenceScope(t, replica), pixels)
-      : undefined;
+    const encode = encodeFrozen(t, replica, stage, images(t, stage.input));
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
-      const features = frozen ?? replica.model.encode(scope, pixels);
+      const features = encode(scope);
       return stage.config.objective === 'npairs'
         ? contrastive(host, replica, scope, features)
         : classification(t, replica, scope, stage, features);
@@ -124,7 +121,7 @@ export function feedsOf(
 export function traceEmbed(replica: Replica, stage: StageShape): TracedFunction {
   return replica.session.trace(`stage ${stage.index}: embed`, (t) => {
     const scope = new ReplicaScope(t, replica, stage);
-    const features = replica.model.encode(scope, images(t, stage.input));
+    const features = encodeFrozen(t, replica, stage, images(t, stage.input))(scope);
     return { embedding: l2normalize(replica.model.project(scope, features)) };
   });
 }

@@ -1,10 +1,9 @@
 /** What a model sees of the replica while it is traced: parameters, statistics, and whether it is being trained. */
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
-import type { Config } from '../../shared/config/schema.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
 import { LockstepError } from '../../shared/errors.js';
-import { normalize } from '../../shared/model/input.js';
+import { type InputConfig, networkInput } from '../../shared/model/input.js';
 import { imageShape, type ParameterSpec, type Scope } from '../../shared/model/model.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
@@ -77,15 +76,14 @@ export function inferenceScope(t: Trace, replica: Replica): Scope {
   };
 }
 
-/** What the images input of a function looks like. */
+/** What the images input of a function looks like, and what becomes of it. */
 export interface InputShape {
   /** Images a run. */
   readonly count: number;
-  readonly normalization: Config['model']['normalization'];
+  readonly model: InputConfig;
 }
 
-/** The images input: bytes to the device, normalised there. Float32 [count,32,32,3]. */
-export function images(t: Trace, { count, normalization }: InputShape): Tensor4D {
-  const pixels = t.input('images', 'uint8', [count, ...imageShape]) as Tensor4D;
-  return normalize(pixels, normalization.mean, normalization.std);
+/** The images input: bytes to the device, network input there. Float32 [count,size,size,3]. */
+export function images(t: Trace, { count, model }: InputShape): Tensor4D {
+  return networkInput(t.input('images', 'uint8', [count, ...imageShape]) as Tensor4D, model);
 }
