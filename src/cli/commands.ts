@@ -6,6 +6,7 @@ import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
+import { exportCommand } from './export.js';
 import { reportCommand } from './report.js';
 import { scaleCommand } from './scale.js';
 import { setupCommand } from './setup.js';
@@ -21,6 +22,7 @@ export const commands = [
   trainCommand,
   watchCommand,
   evalCommand,
+  exportCommand,
   reportCommand,
   tensorboardCommand,
   verifyCommand,

@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'SUPERSEDED'
   | 'DIVERGED'
   | 'CHECKPOINT'
+  /** A file of weights that can't be used. */
+  | 'WEIGHTS'
   | 'RUN_FOLDER'
   | 'INTERRUPTED'
   /** The doctor found what would stop a run. */

@@ -1,0 +1,95 @@
+/** Weights of torchvision and Keras give the logits that PyTorch and Keras give: recorded by bench/transfer_fixture.py. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keras } from '../src/coordinator/weights/keras.js';
+import { writeKeras } from '../src/coordinator/weights/keras-writer.js';
+import { shapeToTorch } from '../src/coordinator/weights/layout.js';
+import type { Naming } from '../src/coordinator/weights/naming.js';
+import { torchvision } from '../src/coordinator/weights/torchvision.js';
+import { TensorFileWriter } from '../src/shared/checkpoint/tensor-file.js';
+import { normalizationPresets } from '../src/shared/config/normalization.js';
+import type { ModelConfig } from '../src/shared/config/schema.js';
+import { buildModel, type Model } from '../src/shared/model/model.js';
+import { kerasValues, pixels, torchValues } from './formula-weights.js';
+import { logitsOf } from './transfer-logits.js';
+
+interface Fixture {
+  readonly images: number;
+  readonly cases: readonly {
+    readonly source: 'torchvision' | 'keras';
+    readonly network: string;
+    readonly stem: 'cifar' | 'imagenet';
+    readonly size: number;
+    readonly logits: readonly (readonly number[])[];
+  }[];
+}
+
+const fixture: Fixture = JSON.parse(
+  await readFile(new URL('fixtures/transfer.json', import.meta.url), 'utf8'),
+);
+const encoders: Readonly<Record<string, ModelConfig['encoder']>> = {
+  ResNet50: 'resnet50-keras',
+  ResNet50V2: 'resnet50v2',
+  resnet18: 'resnet18',
+  resnet50: 'resnet50',
+};
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lockstep-transfer-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('the same images and weights give the same logits as', () => {
+  it.each(fixture.cases)('$source $network, $stem stem, enlarged to $size', async (one) => {
+    const encoder = encoders[one.network]!;
+    const preset = one.source === 'torchvision' ? 'imagenet' : encoder === 'resnet50v2' ? 'tf' : 'caffe';
+    const config: ModelConfig = {
+      encoder,
+      stem: one.stem,
+      classifier: { hidden: [], dropout: 0 },
+      batchNorm: {
+        momentum: 0.9,
+        epsilon: one.source === 'torchvision' ? 1e-5 : 1.001e-5,
+        statistics: 'microBatch',
+      },
+      normalization: normalizationPresets[preset],
+      ...(one.size === 32 ? {} : { inputSize: one.size }),
+    };
+    const path = await weightFile(one.source, buildModel(config));
+    const logits = await logitsOf(config, path, pixels(fixture.images), fixture.images);
+    const expected = one.logits.flat();
+    const scale = Math.max(...expected.map(Math.abs));
+    const worst = Math.max(...expected.map((value, i) => Math.abs(value - logits[i]!)));
+    expect(worst).toBeLessThan(1e-4 * Math.max(1, scale));
+  });
+});
+
+/** A file of this origin with formula weights for all of a model's tensors. */
+async function weightFile(source: 'torchvision' | 'keras', model: Model): Promise<string> {
+  const ours = [...model.parameters, ...model.statistics];
+  const naming: Naming = source === 'torchvision' ? torchvision : keras;
+  if (source === 'keras') {
+    const path = join(folder, 'weights.h5');
+    const tensors = ours.map(({ name, shape }) => {
+      const theirs = naming.nameOf(name)!;
+      return { name: theirs, shape, read: async () => kerasValues(theirs, shape) };
+    });
+    await writeKeras(path, tensors);
+    return path;
+  }
+  const path = join(folder, 'weights.safetensors');
+  const specs = ours.map(({ name, shape }) => ({
+    name: naming.nameOf(name)!,
+    shape: shapeToTorch(shape),
+    dtype: 'F32' as const,
+  }));
+  const writer = await TensorFileWriter.create(path, specs);
+  for (const { name, shape } of specs) {
+    await writer.append(name, new Uint8Array(torchValues(name, shape).buffer));
+  }
+  await writer.finish();
+  return path;
+}
