@@ -1,4 +1,4 @@
-"""The networks that weights come from, with weights that a formula gives, and images as each of them wants them.
+"""The networks that weights come from, with weights that a formula gives, and images as each wants them.
 
 The formula is in test/formula-weights.ts too: both sides make the same float32 numbers from a tensor's name.
 """
