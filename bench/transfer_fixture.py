@@ -1,6 +1,6 @@
 """Writes test/fixtures/transfer.json: what PyTorch and Keras make of formula weights, for tests without them.
 
-Also small files that Keras itself has saved, in each of its layouts, under test/fixtures/keras/. Needs the packages
+Also small files that Keras itself has saved, in each of its layouts: test/fixtures/keras/. Needs the packages
 of bench/requirements.txt:
 
     bench/.venv/bin/python bench/transfer_fixture.py
