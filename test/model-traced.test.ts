@@ -56,7 +56,7 @@ function config(changes: Partial<ModelConfig>): ModelConfig {
     encoder: 'tiny',
     stem: 'cifar',
     projection: { widths: [12, 8], activation: 'none' },
-    classifier: { hidden: [16], dropout: 0.5 },
+    classifier: { hidden: [16], dropout: 0.5, logitScale: 0.5 },
     batchNorm: { momentum: 0.9, epsilon: 1e-3, statistics: 'microBatch' },
     normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
     ...changes,

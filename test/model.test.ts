@@ -11,7 +11,7 @@ function config(changes: Partial<ModelConfig> = {}): ModelConfig {
   return {
     encoder: 'tiny',
     stem: 'cifar',
-    classifier: { hidden: [], dropout: 0 },
+    classifier: { hidden: [], dropout: 0, logitScale: 1 },
     batchNorm: { momentum: 0.9, epsilon: 1e-5, statistics: 'microBatch' },
     normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
     ...changes,
@@ -153,7 +153,7 @@ describe('forward', () => {
   });
 
   it('drops out by the seed, in training only', () => {
-    const model = buildModel(config({ classifier: { hidden: [64], dropout: 0.5 } }));
+    const model = buildModel(config({ classifier: { hidden: [64], dropout: 0.5, logitScale: 0.5 } }));
     const features = tf.randomNormal([4, 32], 0, 1, 'float32', 3) as Tensor2D;
     const logits = (seed: [number, number], training = true) => {
       const { scope } = scopeOf(model, { training, dropoutSeed: tf.tensor1d(seed, 'int32') });

@@ -49,7 +49,7 @@ describe('the same images and weights give the same logits as', () => {
     const config: ModelConfig = {
       encoder,
       stem: one.stem,
-      classifier: { hidden: [], dropout: 0 },
+      classifier: { hidden: [], dropout: 0, logitScale: 1 },
       batchNorm: {
         momentum: 0.9,
         epsilon: one.source === 'torchvision' ? 1e-5 : 1.001e-5,

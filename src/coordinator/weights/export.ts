@@ -47,9 +47,13 @@ export async function exportWeights(path: string, format: ExportFormat, out: str
     throw new LockstepError('USAGE', `${out} is there already.`, { hint: 'Give another --out.' });
   }
   if (format === 'keras' && (!out.endsWith('.h5') || out.endsWith('.weights.h5'))) {
-    throw new LockstepError('USAGE', `${out}: the name of a file for Keras ends in .h5, not in .weights.h5.`, {
-      hint: 'load_weights tells the layouts of its files apart by their names.',
-    });
+    throw new LockstepError(
+      'USAGE',
+      `${out}: the name of a file for Keras ends in .h5, not in .weights.h5.`,
+      {
+        hint: 'load_weights tells the layouts of its files apart by their names.',
+      },
+    );
   }
   const checkpoint = await openCheckpointOrRun(path);
   try {

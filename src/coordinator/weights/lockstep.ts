@@ -4,7 +4,7 @@ import { blocksPerStage } from './naming.js';
 
 export const lockstep: Naming = {
   title: 'Lockstep',
-  encoders: ['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'tiny'],
+  encoders: ['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'airbench', 'tiny'],
   kernels: 'HWIO',
   nameOf: (ours) => ours,
   isEncoder: (name) => name.startsWith('encoder.'),
@@ -14,6 +14,9 @@ export const lockstep: Naming = {
 };
 
 function architecture(names: readonly string[]): Architecture | undefined {
+  if (names.includes('encoder.whitening.bias')) {
+    return { encoder: 'airbench', description: 'the encoder airbench' };
+  }
   if (!names.includes('encoder.conv1.kernel')) return undefined;
   const stages = blocksPerStage(names, /^encoder\.layer(\d+)\.(\d+)\./).join('-');
   const has = (name: string) => names.includes(`encoder.${name}`);

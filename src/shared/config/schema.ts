@@ -49,9 +49,9 @@ const data = z.strictObject({
 
 const model = z.strictObject({
   encoder: z
-    .enum(['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'tiny'])
+    .enum(['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'airbench', 'tiny'])
     .describe(
-      "The network below the heads. `resnet50` and `resnet18` are torchvision's; `resnet50-keras` and `resnet50v2` are Keras's ResNet50 (biases, stride in the first 1x1 convolution) and ResNet50V2 (pre-activation). `tiny` is for tests and quick demos.",
+      "The network below the heads. `resnet50` and `resnet18` are torchvision's; `resnet50-keras` and `resnet50v2` are Keras's ResNet50 (biases, stride in the first 1x1 convolution) and ResNet50V2 (pre-activation). `airbench` is a small, fast one for CIFAR-10 after Jordan 2024; `tiny` is for tests and quick demos.",
     ),
   stem: z
     .enum(['cifar', 'imagenet'])
@@ -83,6 +83,9 @@ const model = z.strictObject({
         .meta({ unit: 'features' })
         .describe('Widths of hidden dense layers, each with a ReLU; empty for a linear classifier.'),
       dropout: fraction.default(0).meta({ unit: 'probability' }).describe('Dropout before each dense layer.'),
+      logitScale: positive
+        .default(1)
+        .describe('What the logits are multiplied by: below 1, the last layer learns more slowly.'),
     })
     .optional()
     .describe('The classifier head, for softmax stages; `{}` is a linear one.'),

@@ -2,11 +2,19 @@
 import type { ModelConfig } from '../config/schema.js';
 
 const resnet = ['stem', 'stage1', 'stage2', 'stage3', 'stage4'] as const;
+const airbench = ['stem', 'stage1', 'stage2', 'stage3'] as const;
 const tiny = ['stem', 'stage1', 'stage2'] as const;
 
 export type EncoderPartName = (typeof resnet)[number];
 
 /** Known without building the model, which loads TensorFlow. */
 export function encoderParts(encoder: ModelConfig['encoder']): readonly EncoderPartName[] {
-  return encoder === 'tiny' ? tiny : resnet;
+  switch (encoder) {
+    case 'tiny':
+      return tiny;
+    case 'airbench':
+      return airbench;
+    default:
+      return resnet;
+  }
 }

@@ -1,12 +1,13 @@
 /** The layers that networks are put together from: each declares its tensors, and finds them in a scope by name. */
-import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Rank, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import { tf } from '../engine/tensorflow.js';
 import type { Group, ParameterSpec, Scope, StatisticSpec } from './model.js';
 import {
   batchNormalization,
   frozenBatchNormalization,
   globalBatchNormalization,
 } from './ops/batch-normalization.js';
-import { addBias } from './ops/bias.js';
+import { biased } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
 
@@ -35,20 +36,29 @@ export function sequence<T>(layers: readonly Layer<T, T>[]): Layer<T, T> {
   };
 }
 
-/** A convolution of the encoder with a square kernel HWIO; without a bias by default, since BatchNorm follows. */
+export interface ConvolutionShape {
+  /** Of the square kernel. */
+  readonly size: number;
+  readonly stride?: number;
+  /** Default `heNormal`; `identity` begins as one, as far as there are inputs: see initialize.ts. */
+  readonly init?: 'heNormal' | 'identity';
+  /** Default false, since BatchNorm follows. */
+  readonly bias?: boolean;
+}
+
+/** A convolution of the encoder with a square kernel HWIO. */
 export function convolutionLayer(
   name: string,
   inputs: number,
   outputs: number,
-  window: { readonly size: number; readonly stride?: number; readonly bias?: boolean },
+  { size, stride = 1, init = 'heNormal', bias: hasBias = false }: ConvolutionShape,
 ): Layer<Tensor4D, Tensor4D> {
-  const { size, stride = 1 } = window;
   const kernel: ParameterSpec = {
     name: `${name}.kernel`,
     shape: [size, size, inputs, outputs],
     group: 'encoder',
     decay: true,
-    init: { kind: 'heNormal', fan: size * size * outputs },
+    init: init === 'identity' ? { kind: init } : { kind: init, fan: size * size * outputs },
   };
   const bias: ParameterSpec = {
     name: `${name}.bias`,
@@ -58,17 +68,25 @@ export function convolutionLayer(
     init: { kind: 'zeros' },
   };
   return {
-    parameters: window.bias ? [kernel, bias] : [kernel],
+    parameters: hasBias ? [kernel, bias] : [kernel],
     statistics: [],
     apply: (scope, x) => {
       const y = convolution(x, scope.parameter(kernel.name) as Tensor4D, stride);
-      return window.bias ? addBias(y, scope.parameter(bias.name) as Tensor1D) : y;
+      return hasBias ? biased(y, scope.parameter(bias.name) as Tensor1D) : y;
     },
   };
 }
 
-/** BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones. */
-export function batchNormLayer(name: string, channels: number, epsilon: number): Layer<Tensor4D, Tensor4D> {
+/**
+ * BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones.
+ * @param scales whether it learns gamma; else gamma is 1
+ */
+export function batchNormLayer(
+  name: string,
+  channels: number,
+  epsilon: number,
+  scales = true,
+): Layer<Tensor4D, Tensor4D> {
   const shape = [channels];
   const group = 'encoder';
   const [gamma, beta, mean, variance] = ['gamma', 'beta', 'mean', 'variance'].map(
@@ -76,7 +94,7 @@ export function batchNormLayer(name: string, channels: number, epsilon: number):
   ) as [string, string, string, string];
   return {
     parameters: [
-      { name: gamma, shape, group, decay: false, init: { kind: 'ones' } },
+      ...(scales ? [{ name: gamma, shape, group, decay: false, init: { kind: 'ones' } } as const] : []),
       { name: beta, shape, group, decay: false, init: { kind: 'zeros' } },
     ],
     statistics: [
@@ -84,7 +102,8 @@ export function batchNormLayer(name: string, channels: number, epsilon: number):
       { name: variance, shape, group, init: 1 },
     ],
     apply: (scope, x) => {
-      const affine = [scope.parameter(gamma) as Tensor1D, scope.parameter(beta) as Tensor1D] as const;
+      const scale = scales ? (scope.parameter(gamma) as Tensor1D) : tf.ones<Rank.R1>([channels]);
+      const affine = [scale, scope.parameter(beta) as Tensor1D] as const;
       if (!scope.training) {
         const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
         return frozenBatchNormalization(x, ...affine, ...running, epsilon);

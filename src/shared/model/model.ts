@@ -2,6 +2,7 @@
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { ModelConfig } from '../config/schema.js';
 import { LockstepError } from '../errors.js';
+import { airbench } from './airbench.js';
 import type { Encoder } from './encoder.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
@@ -14,7 +15,7 @@ export type Group = 'encoder' | 'projection' | 'classifier';
 
 /** How a parameter gets its first values: see initialize.ts. */
 export type Initializer =
-  | { readonly kind: 'zeros' | 'ones' }
+  | { readonly kind: 'zeros' | 'ones' | 'identity' }
   | { readonly kind: 'heNormal'; readonly fan: number }
   | { readonly kind: 'glorotUniform'; readonly fanIn: number; readonly fanOut: number };
 
@@ -101,9 +102,10 @@ function buildEncoder({ encoder, stem, batchNorm: { epsilon } }: ModelConfig): E
       return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon, source: 'keras' });
     case 'resnet50v2':
       return resnet50v2({ stem, epsilon });
+    case 'airbench':
     case 'tiny':
-      if (stem === 'cifar') return tiny(epsilon);
-      throw new LockstepError('CONFIG', "model.stem: the encoder 'tiny' has only the stem 'cifar'.", {
+      if (stem === 'cifar') return encoder === 'tiny' ? tiny(epsilon) : airbench(epsilon);
+      throw new LockstepError('CONFIG', `model.stem: the encoder '${encoder}' has only the stem 'cifar'.`, {
         hint: 'Leave model.stem out.',
       });
   }

@@ -15,6 +15,11 @@ export function zeroPaddedMaxPool(x: Tensor4D, size: number, stride: number): Te
   return pool(padded(x, size, stride), size, stride, { padding: { kind: 'string', value: 'VALID' } });
 }
 
+/** The largest value of every whole size×size tile: [B,H,W,C] to [B,⌊H/size⌋,⌊W/size⌋,C]. What is left over is ignored. */
+export function maxPoolTiles(x: Tensor4D, size: number): Tensor4D {
+  return pool(x, size, size, { padding: { kind: 'string', value: 'VALID' } });
+}
+
 function pool(x: Tensor4D, size: number, stride: number, padding: Attributes): Tensor4D {
   const attributes: Attributes = {
     ...ofFloats,
@@ -34,4 +39,10 @@ export function globalAverage(x: Tensor4D): Tensor2D {
     const share = tf.reshape(tf.mul(dy, 1 / (height * width)), [batch, 1, 1, channels]);
     return [tf.broadcastTo(share, [batch, height, width, channels])];
   });
+}
+
+/** The maximum over H and W, which are equal: [B,H,W,C] to [B,C]. */
+export function globalMaximum(x: Tensor4D): Tensor2D {
+  const [batch, height, , channels] = x.shape;
+  return tf.reshape(maxPoolTiles(x, height), [batch, channels]);
 }
