@@ -54,6 +54,7 @@ describe('the same images and weights give the same logits as', () => {
         momentum: 0.9,
         epsilon: one.source === 'torchvision' ? 1e-5 : 1.001e-5,
         statistics: 'microBatch',
+        zeroInit: false,
       },
       normalization: normalizationPresets[preset],
       ...(one.size === 32 ? {} : { inputSize: one.size }),

@@ -40,7 +40,7 @@ export const stepEventSchema = z.strictObject({
   }),
   /** The rank that the others waited for: longest busy with input and computing. */
   slowest: count.optional(),
-  /** n-pairs: the loss above its floor, comparable across batch sizes. */
+  /** n-pairs and SupCon: the loss above its floor, comparable across batch sizes. */
   excess: measured.optional(),
   /** Softmax: the share of the global batch that was right, 0 to 1. */
   accuracy: measured.optional(),

@@ -1,4 +1,5 @@
 /** Micro-batches of training steps: which samples, how augmented, all a function of the config and the position. */
+import { viewsOf } from '../shared/config/objectives.js';
 import type { Config } from '../shared/config/schema.js';
 import type { SampleSource } from '../shared/data/source.js';
 import { elementCount } from '../shared/engine/dtype.js';
@@ -52,10 +53,21 @@ export class Batches {
   #fill(step: number, k: number): MicroBatch {
     const { seed, data } = this.config;
     const ids = this.#ids(step, k);
-    const images = new Uint8Array(ids.length * elementCount(imageShape));
-    const labels = new Int32Array(ids.length);
-    const { globalEpoch: epoch } = this.timeline.position(step);
-    this.source.fill('train', ids, images, labels, { ...data.augment, seed, epoch });
+    const { globalEpoch: epoch, stage } = this.timeline.position(step);
+    const views = viewsOf(stage.config);
+    const labels = new Int32Array(views * ids.length);
+    const images = new Uint8Array(labels.length * elementCount(imageShape));
+    // One view after the other, as plan/views.ts says.
+    for (let view = 0; view < views; view += 1) {
+      const from = view * ids.length;
+      this.source.fill(
+        'train',
+        ids,
+        images.subarray(from * elementCount(imageShape)),
+        labels.subarray(from),
+        { ...data.augment, seed, epoch, view },
+      );
+    }
     const dropoutSeed = Int32Array.of(
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),

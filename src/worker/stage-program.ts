@@ -1,4 +1,5 @@
 /** A stage compiled: the traced functions of its step. */
+import { isContrastive } from '../shared/config/objectives.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { slotNames } from '../shared/optimizer/optimizer.js';
 import type { Bucket } from '../shared/plan/buckets.js';
@@ -12,7 +13,7 @@ import { type StageShape, stageBuckets } from './stage-shape.js';
 
 /** How a worker's micro-batches are computed. */
 export type Passes =
-  /** `embed` is for n-pairs with more than one micro-batch a worker. */
+  /** `embed` is for contrastive stages with more than one micro-batch a worker. */
   | { readonly kind: 'in turn'; readonly forwardBackward: TracedFunction; readonly embed?: TracedFunction }
   | { readonly kind: 'together'; readonly slots: Slots };
 
@@ -20,7 +21,7 @@ export class StageProgram {
   readonly passes: Passes;
   readonly apply: TracedFunction;
   readonly fingerprint: TracedFunction;
-  /** n-pairs only. */
+  /** Of contrastive stages only. */
   readonly objective: TracedFunction | undefined;
 
   private constructor(
@@ -36,14 +37,13 @@ export class StageProgram {
       ...shape.observedStatistics.map(({ name }) => replica.statistic(name)),
     ];
     this.fingerprint = traceFingerprint(replica.session, `stage ${index}: fingerprint`, changed);
-    this.objective =
-      config.objective === 'npairs'
-        ? traceObjective(replica.session, `stage ${index}: objective`, {
-            globalBatch: microBatches * input.count,
-            width: replica.model.embeddingWidth,
-            temperature: config.temperature,
-          })
-        : undefined;
+    this.objective = isContrastive(config)
+      ? traceObjective(replica.session, `stage ${index}: objective`, config, {
+          microBatches,
+          rows: input.count,
+          width: replica.model.embeddingWidth,
+        })
+      : undefined;
   }
 
   /**
@@ -71,6 +71,6 @@ function passesOf(replica: Replica, shape: StageShape, buckets: readonly Bucket[
       shape,
       buckets,
     ),
-    ...(shape.config.objective === 'npairs' ? { embed: traceEmbed(replica, shape) } : {}),
+    ...(isContrastive(shape.config) ? { embed: traceEmbed(replica, shape) } : {}),
   };
 }

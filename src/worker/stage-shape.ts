@@ -1,4 +1,5 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
+import { isContrastive, viewsOf } from '../shared/config/objectives.js';
 import type { Config, StageConfig } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import { tensorsOf } from '../shared/model/layers.js';
@@ -10,7 +11,7 @@ export interface StageShape {
   readonly index: number;
   readonly config: StageConfig;
   readonly microBatches: number;
-  /** One micro-batch. */
+  /** One micro-batch: a row for each view of each of its images. */
   readonly input: InputShape;
   /** How many of the encoder's parts stay as they are, from the first on. */
   readonly frozenParts: number;
@@ -32,12 +33,12 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
   const freezesEncoder = frozenParts === parts.length;
   const frozen = tensorsOf(parts.slice(0, frozenParts));
   const stays = new Set([...frozen.parameters, ...frozen.statistics].map(({ name }) => name));
-  const head = stage.objective === 'softmax' ? 'classifier' : 'projection';
+  const head = isContrastive(stage) ? 'projection' : 'classifier';
   return {
     index,
     config: stage,
     microBatches: config.batch.microBatches,
-    input: { count: config.batch.microBatchSize, model: config.model },
+    input: { count: config.batch.microBatchSize * viewsOf(stage), model: config.model },
     frozenParts,
     freezesEncoder,
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
@@ -59,7 +60,7 @@ export const reportedSums = ['loss', 'correct'] as const;
  */
 export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
   const fromForward = [
-    ...(stage.config.objective === 'softmax' ? reportedSums.map((name) => ({ name, size: 1 })) : []),
+    ...(isContrastive(stage.config) ? [] : reportedSums.map((name) => ({ name, size: 1 }))),
     ...stage.observedStatistics.map(({ name, shape }) => ({ name, size: elementCount(shape) })),
   ];
   const gradients = stage.trained.map(({ name, shape }) => ({ name, size: elementCount(shape) })).reverse();
@@ -75,7 +76,7 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
 
 /** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */
 export function gatheredSizes({ config, input, synchronized, observedStatistics }: StageShape, model: Model) {
-  const contrastive = config.objective === 'npairs' ? [input.count * model.embeddingWidth, input.count] : [];
+  const contrastive = isContrastive(config) ? [input.count * model.embeddingWidth, input.count] : [];
   // A layer has two statistics [C], and exchanges [2·C] twice: forward and backward.
   const batchNorm = synchronized ? observedStatistics.map(({ shape }) => 2 * elementCount(shape)) : [];
   return [...contrastive, ...batchNorm];

@@ -10,11 +10,11 @@ import { LocalSums } from './local-sums.js';
 import type { StageProgram } from './stage-program.js';
 import { computeTogether } from './together.js';
 
-/** A micro-batch, ready to be fed. */
+/** A micro-batch, ready to be fed: a row for each of its images, or two where there are two views (see plan/views.ts). */
 export interface MicroBatch {
-  /** uint8, [m,32,32,3]. */
+  /** uint8, [rows,32,32,3]. */
   readonly images: Uint8Array;
-  /** [m]. */
+  /** [rows]. */
   readonly labels: Int32Array;
   /** int32 [2], keyed by seed, step and micro-batch. */
   readonly dropoutSeed: Int32Array;

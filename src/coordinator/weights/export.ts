@@ -60,7 +60,11 @@ export async function exportWeights(path: string, format: ExportFormat, out: str
     const { folder, manifest } = checkpoint;
     const config = parseConfig(manifest.config, join(folder, 'manifest.json'));
     checkEncoder(config, format);
-    const { tensors, leftOut } = exported(checkpoint, namings[format]);
+    const { tensors, leftOut } = exported(
+      checkpoint,
+      namings[format],
+      config.model.classifier?.logitScale ?? 1,
+    );
     const beside = join(dirname(out), `.${basename(out)}.${process.pid}.partial`);
     try {
       if (format === 'keras') await writeKeras(beside, tensors);
@@ -86,7 +90,7 @@ function checkEncoder({ model }: Config, format: ExportFormat): void {
 }
 
 /** What of a checkpoint is written, under which names. A classifier of several layers has no place but in our own files. */
-function exported(checkpoint: Checkpoint, { nameOf, kernels }: Naming) {
+function exported(checkpoint: Checkpoint, { nameOf, kernels }: Naming, logitScale: number) {
   const weights = checkpoint.tensors.filter(({ file }) => file === 'weights');
   const linear = weights.every(({ name }) => !name.startsWith('classifier.1.'));
   const tensors: ExportedTensor[] = [];
@@ -99,7 +103,11 @@ function exported(checkpoint: Checkpoint, { nameOf, kernels }: Naming) {
     }
     const read = async () => {
       const { buffer, byteOffset, byteLength } = await checkpoint.read(name);
-      return new Float32Array(buffer, byteOffset, byteLength / 4);
+      const values = new Float32Array(buffer, byteOffset, byteLength / 4);
+      // Others know no factor behind the last layer, so it goes into the layer.
+      return logitScale !== 1 && name.startsWith('classifier.') && theirs !== name
+        ? values.map((value) => value * logitScale)
+        : values;
     };
     tensors.push(
       kernels === 'HWIO'

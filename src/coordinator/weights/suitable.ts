@@ -39,6 +39,12 @@ export function checkSuitable(file: WeightFile, { model }: Config): string[] {
       `Set it to ${epsilon}.`,
     );
   }
+  if (model.init?.classifier && naming.title !== 'Lockstep' && model.classifier?.logitScale !== 1) {
+    throw wrong(
+      `has a classifier without a factor, model.classifier.logitScale is ${model.classifier?.logitScale}`,
+      'Leave the factor out, or model.init.classifier.',
+    );
+  }
   const notes: string[] = [];
   const convention = naming.convention(model.encoder);
   if (convention !== undefined && epsilon === undefined && batchNorm.epsilon !== convention.epsilon) {

@@ -1,5 +1,6 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
 import { encoderParts } from '../model/encoder-parts.js';
+import { isContrastive } from './objectives.js';
 import type { Config, StageConfig } from './schema.js';
 
 /** What is wrong, and where: `path` leads to the field, `message` follows its name. */
@@ -15,27 +16,28 @@ export function disagreements(config: Config): Disagreement[] {
 
 function heads({ model, stages }: Config): Disagreement[] {
   const found: Disagreement[] = [];
-  const uses = (objective: string): boolean => stages.some((stage) => stage.objective === objective);
-  if (uses('npairs') && model.projection === undefined) {
+  const contrastive = stages.find(isContrastive);
+  const classifies = stages.some((stage) => !isContrastive(stage));
+  if (contrastive !== undefined && model.projection === undefined) {
     found.push({
       path: ['model'],
-      message: 'needs a projection head (model.projection), since a stage has the objective npairs',
+      message: `needs a projection head (model.projection), since a stage has the objective ${contrastive.objective}`,
     });
   }
-  if (!uses('npairs') && model.projection !== undefined) {
+  if (contrastive === undefined && model.projection !== undefined) {
     found.push({
       path: ['model', 'projection'],
-      message: 'is used by no stage: remove it, or add a stage with the objective npairs',
+      message: 'is used by no stage: remove it, or add a stage with a contrastive objective, as npairs',
     });
   }
-  if (uses('softmax') && model.classifier === undefined) {
+  if (classifies && model.classifier === undefined) {
     found.push({
       path: ['model'],
       message:
         'needs a classifier head (model.classifier, `{}` for a linear one), since a stage has the objective softmax',
     });
   }
-  if (!uses('softmax') && model.classifier !== undefined) {
+  if (!classifies && model.classifier !== undefined) {
     found.push({
       path: ['model', 'classifier'],
       message: 'is used by no stage: remove it, or add a stage with the objective softmax',
@@ -73,6 +75,12 @@ function stageChecks({ stages, model }: Config, stage: StageConfig, index: numbe
         `can be ${freezable.join(' or ')} for the encoder ${model.encoder}, not ${stage.freeze}`,
       );
     }
+  }
+  if (stage.objective === 'ntxent' && stage.views !== 2) {
+    say(
+      ['views'],
+      `must be 2 with the objective ntxent, which compares the views of an image, not ${stage.views}`,
+    );
   }
   const { optimizer, learningRate, epochs } = stage;
   if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {

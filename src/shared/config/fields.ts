@@ -44,7 +44,7 @@ export function configFields(): Field[] {
   return walk(root, '', undefined);
 }
 
-/** A key that a section knows, and for which of its kinds when not for all: `objective: npairs`. */
+/** A key that a section knows, and for which of its kinds when not for all: `objective: npairs or supcon`. */
 export interface KnownKey {
   readonly key: string;
   readonly only?: string;
@@ -76,23 +76,23 @@ function sectionsOf(schema: Json): readonly Json[] {
   return alternatives(schema).filter((one) => hasFields(one) || one.items !== undefined);
 }
 
-/** `decay: cosine or decay: step` */
+/** `decay: cosine or step`, for sections told apart by a constant field. */
 function kindsOf(sections: readonly Json[]): string {
-  return [...new Set(sections.map(kindOf))].join(' or ');
-}
-
-/** `objective: npairs` for a section told apart by a constant field. */
-function kindOf(section: Json): string {
-  const kind = Object.entries(section.properties ?? {}).find(([, field]) => field.const !== undefined);
-  return kind === undefined ? '' : `${kind[0]}: ${String(kind[1].const)}`;
+  const kinds = sections.flatMap(({ properties = {} }) => {
+    const found = Object.entries(properties).find(([, field]) => field.const !== undefined);
+    return found === undefined ? [] : [{ key: found[0], name: String(found[1].const) }];
+  });
+  const names = [...new Set(kinds.map(({ name }) => name))].join(', ');
+  return kinds.length === 0 ? '' : `${kinds[0]!.key}: ${names.replace(/, ([^,]*)$/, ' or $1')}`;
 }
 
 function walk(section: Json, prefix: string, only: string | undefined): Field[] {
   const kinds = sectionsOf(section);
   const fields: Field[] = [];
   const keys = [...new Set(kinds.flatMap((kind) => Object.keys(kind.properties ?? {})))];
-  for (const key of keys) {
-    const having = kinds.filter((kind) => kind.properties?.[key] !== undefined);
+  for (const [key, having] of keys.flatMap((key) =>
+    agreeing(kinds, key).map((having) => [key, having] as const),
+  )) {
     const schema = having[0]!.properties![key]!;
     const limited = having.length === kinds.length ? only : kindsOf(having);
     const constants = having.flatMap((kind) => kind.properties?.[key]?.const ?? []);
@@ -118,6 +118,18 @@ function walk(section: Json, prefix: string, only: string | undefined): Field[] 
     else fields.push(...walk(schema, `${path}.`, limited));
   }
   return fields;
+}
+
+/** The kinds that have a key, those together that say the same of it. The constants that tell kinds apart are one field. */
+function agreeing(kinds: readonly Json[], key: string): Json[][] {
+  const groups = new Map<string, Json[]>();
+  for (const kind of kinds) {
+    const field = kind.properties?.[key];
+    if (field === undefined) continue;
+    const what = field.const === undefined ? JSON.stringify(field) : 'constant';
+    groups.set(what, [...(groups.get(what) ?? []), kind]);
+  }
+  return [...groups.values()];
 }
 
 function hasFields(schema: Json): boolean {

@@ -114,9 +114,10 @@ describe('an error says file, line, key and what is expected', () => {
 
   test('a key that belongs to another kind of its section', () => {
     expect(complaintOf(text, 'stages.1.temperature=0.1')).toContain(
-      'stages[1].temperature is for objective: npairs only: remove it, or change the objective',
+      'stages[1].temperature is for objective: npairs, supcon or ntxent only: remove it, or change the objective',
     );
     expect(complaintOf(text, 'stages.1.temperatur=0.1')).toContain('did you mean temperature?');
+    expect(complaintOf(text, 'stages.0.margin=0.1')).toContain('margin is for objective: triplet only');
     expect(complaintOf(text, 'stages.0.learningRate.decay=step')).toContain(
       'milestones is missing: it must be a list',
     );
@@ -136,6 +137,16 @@ describe('an error says file, line, key and what is expected', () => {
     ['model.normalization.std=[1, 0, 1]', 'model.normalization.std[1] must be above 0, not 0.'],
     ['data.augment.flip=yes', 'data.augment.flip must be true or false, not "yes".'],
     ['stages.0.optimizer.kind=adma', 'optimizer.kind must be sgd or adam, not "adma": did you mean adam?'],
+    ['stages.0.views=3', 'stages[0].views must be 1 or 2, not 3.'],
+    ['stages.1.labelSmoothing=1', 'stages[1].labelSmoothing must be below 1, not 1.'],
+    [
+      'stages.0={name: a, objective: triplet, margin: 2, epochs: 1, optimizer: {kind: adam}, learningRate: {decay: constant, peak: 1}}',
+      'stages[0].margin must be below 2, not 2.',
+    ],
+    [
+      'stages.0.objective=supkon',
+      'must be softmax or npairs or supcon or ntxent or triplet, not "supkon": did you mean supcon?',
+    ],
     ['deadlines.stepSeconds=.inf', 'deadlines.stepSeconds must be a number, not Infinity.'],
   ])('%s', (set, expected) => {
     expect(complaintOf(text, set)).toContain(expected);
@@ -148,6 +159,10 @@ describe('an error says file, line, key and what is expected', () => {
       "stages[0].learningRate.warmupEpochs must be at most the stage's epochs, 10",
     ],
     ['stages.0.learningRate.final=1', 'stages[0].learningRate.final must be at most peak, 0.1, not 1.'],
+    [
+      'stages.0={name: a, objective: ntxent, views: 1, temperature: 0.5, epochs: 1, optimizer: {kind: adam}, learningRate: {decay: constant, peak: 1}}',
+      'stages[0].views must be 2 with the objective ntxent, which compares the views of an image, not 1.',
+    ],
     ['stages.0.optimizer.momentum=0', 'stages[0].optimizer.nesterov must be false when momentum is 0.'],
     [
       'stages.1.learningRate={decay: step, peak: 1, milestones: [2, 1]}',

@@ -95,6 +95,12 @@ const model = z.strictObject({
       epsilon: positive
         .default(1.001e-5)
         .describe('Added to the variance (the default is that of Keras ResNets).'),
+      zeroInit: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether the last gamma of every residual block begins at 0, so that the block begins as its shortcut (Goyal et al. 2017).',
+        ),
       statistics: z
         .enum(['microBatch', 'globalBatch'])
         .default('microBatch')
@@ -203,10 +209,34 @@ const training = {
 /** The parts of an encoder that can be frozen without its last one: see encoder-parts.ts. */
 const freezable = ['stem', 'stage1', 'stage2', 'stage3'] as const;
 
+const temperature = positive.describe('What similarities are divided by.');
+
+const views = z.literal([1, 2]);
+
+const contrastive = {
+  ...training,
+  freeze: z
+    .enum(['none', ...freezable])
+    .default('none')
+    .describe(
+      'What stays as it is: nothing, or the encoder up to and with this part. BatchNorm is in inference mode there.',
+    ),
+  views: views
+    .default(1)
+    .describe(
+      'How many times a step sees each image, augmented in another way each time. A micro-batch then has so many rows an image, for BatchNorm too; samples, epochs and learning rates count images.',
+    ),
+};
+
 const stage = z.discriminatedUnion('objective', [
   z.strictObject({
     objective: z.literal('softmax').describe('Cross-entropy of the classifier head.'),
     ...training,
+    labelSmoothing: fraction
+      .default(0)
+      .describe(
+        'The share of the target that all classes get alike, the right one included. Training loss is the cross-entropy to that target; accuracy and the loss on the test images are those of the labels.',
+      ),
     freeze: z
       .enum(['none', ...freezable, 'encoder'])
       .default('none')
@@ -220,14 +250,38 @@ const stage = z.discriminatedUnion('objective', [
       .describe(
         'N-pairs loss on the normalised embeddings of the global batch; trains encoder and projection head.',
       ),
-    ...training,
-    freeze: z
-      .enum(['none', ...freezable])
-      .default('none')
+    ...contrastive,
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('supcon')
       .describe(
-        'What stays as it is: nothing, or the encoder up to and with this part. BatchNorm is in inference mode there.',
+        "Supervised contrastive loss (SupCon), likewise, with positives of the same class, never the row itself; without the factor temperature/0.07 of its authors' code, which belongs into the learning rate.",
       ),
-    temperature: positive.describe('What similarities are divided by.'),
+    ...contrastive,
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('ntxent')
+      .describe(
+        "SimCLR's loss, likewise, with the other view of the same image for positive; it uses no labels.",
+      ),
+    ...contrastive,
+    views: views.default(2).describe("2, since the positive of a row is the image's other view."),
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('triplet')
+      .describe('Triplet loss, likewise, with the hardest positive and negative of each row.'),
+    ...contrastive,
+    margin: positive
+      .lt(2)
+      .describe(
+        'By how much the farthest row of the same class is to be nearer than the nearest of another one; embeddings are at most 2 apart.',
+      ),
   }),
 ]);
 
@@ -354,7 +408,7 @@ export type DataConfig = Config['data'];
 export type ModelConfig = Config['model'];
 export type StageConfig = Config['stages'][number];
 export type SoftmaxStage = Extract<StageConfig, { objective: 'softmax' }>;
-export type NpairsStage = Extract<StageConfig, { objective: 'npairs' }>;
+export type ContrastiveStage = Exclude<StageConfig, SoftmaxStage>;
 export type OptimizerConfig = StageConfig['optimizer'];
 export type LearningRateConfig = StageConfig['learningRate'];
 export type DeadlinesConfig = Config['deadlines'];

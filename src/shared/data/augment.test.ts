@@ -35,12 +35,14 @@ describe('augmentation', () => {
   const options = { seed: 7, epoch: 3, crop: 4, flip: true };
   const all = Array.from({ length: 9000 }, (_, id) => augmentation(id, options));
 
-  it('is a function of seed, epoch and sample', () => {
+  it('is a function of seed, epoch, sample and view', () => {
     expect(augmentation(11, options)).toEqual(augmentation(11, { ...options }));
-    const differs = (other: typeof options) =>
+    const differs = (other: typeof options & { view?: number }) =>
       all.some((one, id) => JSON.stringify(one) !== JSON.stringify(augmentation(id, other)));
     expect(differs({ ...options, seed: 8 })).toBe(true);
     expect(differs({ ...options, epoch: 4 })).toBe(true);
+    expect(differs({ ...options, view: 0 })).toBe(false);
+    expect(differs({ ...options, view: 1 })).toBe(true);
   });
 
   it('takes every offset about equally often, and flips half', () => {

@@ -6,6 +6,8 @@ export interface AugmentOptions {
   readonly seed: number;
   /** Counted over the whole run. */
   readonly epoch: number;
+  /** Of an image that a step sees several times; default 0. */
+  readonly view?: number;
   /** Zero padding on each side before a random 32x32 crop, in pixels. */
   readonly crop: number;
   readonly flip: boolean;
@@ -19,9 +21,13 @@ export interface Augmentation {
 }
 
 /** The crop and the flip of sample `id` in an epoch. Offsets are uniform, half of the images are flipped. */
-export function augmentation(id: number, { seed, epoch, crop, flip }: AugmentOptions): Augmentation {
-  const shift = (axis: string) => (crop === 0 ? 0 : integerBelow(2 * crop + 1, seed, axis, epoch, id) - crop);
-  return { dx: shift('crop-x'), dy: shift('crop-y'), flip: flip && uniform(seed, 'flip', epoch, id) < 0.5 };
+export function augmentation(
+  id: number,
+  { seed, epoch, view = 0, crop, flip }: AugmentOptions,
+): Augmentation {
+  const key = view === 0 ? [epoch, id] : [epoch, id, view];
+  const shift = (axis: string) => (crop === 0 ? 0 : integerBelow(2 * crop + 1, seed, axis, ...key) - crop);
+  return { dx: shift('crop-x'), dy: shift('crop-y'), flip: flip && uniform(seed, 'flip', ...key) < 0.5 };
 }
 
 /** Crops, then flips left to right. Both are uint8 [32,32,3]; `out` is written completely. */

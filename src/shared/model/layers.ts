@@ -79,13 +79,13 @@ export function convolutionLayer(
 
 /**
  * BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones.
- * @param scales whether it learns gamma; else gamma is 1
+ * @param scale gamma begins as ones or zeros; or is 1 for good, and not learnt
  */
 export function batchNormLayer(
   name: string,
   channels: number,
   epsilon: number,
-  scales = true,
+  scale: 'ones' | 'zeros' | 'fixed' = 'ones',
 ): Layer<Tensor4D, Tensor4D> {
   const shape = [channels];
   const group = 'encoder';
@@ -94,7 +94,9 @@ export function batchNormLayer(
   ) as [string, string, string, string];
   return {
     parameters: [
-      ...(scales ? [{ name: gamma, shape, group, decay: false, init: { kind: 'ones' } } as const] : []),
+      ...(scale === 'fixed'
+        ? []
+        : [{ name: gamma, shape, group, decay: false, init: { kind: scale } } as const]),
       { name: beta, shape, group, decay: false, init: { kind: 'zeros' } },
     ],
     statistics: [
@@ -102,8 +104,8 @@ export function batchNormLayer(
       { name: variance, shape, group, init: 1 },
     ],
     apply: (scope, x) => {
-      const scale = scales ? (scope.parameter(gamma) as Tensor1D) : tf.ones<Rank.R1>([channels]);
-      const affine = [scale, scope.parameter(beta) as Tensor1D] as const;
+      const factor = scale === 'fixed' ? tf.ones<Rank.R1>([channels]) : (scope.parameter(gamma) as Tensor1D);
+      const affine = [factor, scope.parameter(beta) as Tensor1D] as const;
       if (!scope.training) {
         const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
         return frozenBatchNormalization(x, ...affine, ...running, epsilon);

@@ -92,14 +92,21 @@ export function buildModel(config: ModelConfig): Model {
   };
 }
 
-function buildEncoder({ encoder, stem, batchNorm: { epsilon } }: ModelConfig): Encoder {
+function buildEncoder({ encoder, stem, batchNorm: { epsilon, zeroInit } }: ModelConfig): Encoder {
   switch (encoder) {
     case 'resnet50':
-      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon, source: 'torchvision' });
+      return resnet({
+        block: 'bottleneck',
+        stages: [3, 4, 6, 3],
+        stem,
+        epsilon,
+        zeroInit,
+        source: 'torchvision',
+      });
     case 'resnet18':
-      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon, source: 'torchvision' });
+      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon, zeroInit, source: 'torchvision' });
     case 'resnet50-keras':
-      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon, source: 'keras' });
+      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon, zeroInit, source: 'keras' });
     case 'resnet50v2':
       return resnet50v2({ stem, epsilon });
     case 'airbench':

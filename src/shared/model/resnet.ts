@@ -17,6 +17,8 @@ export interface ResNetShape {
   readonly stem: 'cifar' | 'imagenet';
   /** Of BatchNorm. */
   readonly epsilon: number;
+  /** Whether every block begins as its shortcut: gamma of its last BatchNorm is 0 (Goyal et al. 2017, section 5.1). */
+  readonly zeroInit: boolean;
   /** Whose network it is; Keras's has bottleneck blocks only. */
   readonly source: 'torchvision' | 'keras';
 }
@@ -25,7 +27,7 @@ export interface ResNetShape {
 export function resnet(shape: ResNetShape): Encoder {
   const build = shape.block === 'basic' ? basicBlock : bottleneckBlock;
   const expansion = shape.block === 'basic' ? 1 : 4;
-  const { epsilon, source } = shape;
+  const { epsilon, zeroInit, source } = shape;
   const parts: EncoderPart[] = [{ name: 'stem', ...stemOf(shape) }];
   let width = 64;
   for (const [stage, count] of shape.stages.entries()) {
@@ -34,7 +36,9 @@ export function resnet(shape: ResNetShape): Encoder {
     for (let i = 0; i < count; i++) {
       const stride = stage > 0 && i === 0 ? 2 : 1;
       const name = `encoder.layer${stage + 1}.${i}`;
-      blocks.push(build({ name, inputs: width, inner, outputs: inner * expansion, stride, epsilon, source }));
+      blocks.push(
+        build({ name, inputs: width, inner, outputs: inner * expansion, stride, epsilon, zeroInit, source }),
+      );
       width = inner * expansion;
     }
     parts.push({ name: encoderParts('resnet50')[stage + 1]!, ...sequence(blocks) });
@@ -63,15 +67,16 @@ interface BlockShape {
   readonly outputs: number;
   readonly stride: number;
   readonly epsilon: number;
+  readonly zeroInit: boolean;
   readonly source: ResNetShape['source'];
 }
 
 function basicBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
-  const { name, inputs, outputs, stride, epsilon } = shape;
+  const { name, inputs, outputs, stride, epsilon, zeroInit } = shape;
   const conv1 = convolutionLayer(`${name}.conv1`, inputs, outputs, { size: 3, stride });
   const bn1 = batchNormLayer(`${name}.bn1`, outputs, epsilon);
   const conv2 = convolutionLayer(`${name}.conv2`, outputs, outputs, { size: 3 });
-  const bn2 = batchNormLayer(`${name}.bn2`, outputs, epsilon);
+  const bn2 = batchNormLayer(`${name}.bn2`, outputs, epsilon, zeroInit ? 'zeros' : 'ones');
   const shortcut = shortcutOf(shape);
   return {
     ...tensorsOf([conv1, bn1, conv2, bn2, shortcut]),
@@ -83,7 +88,7 @@ function basicBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
 }
 
 function bottleneckBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
-  const { name, inputs, inner, outputs, epsilon } = shape;
+  const { name, inputs, inner, outputs, epsilon, zeroInit } = shape;
   const bias = shape.source === 'keras';
   const [first, second] = bias ? [shape.stride, 1] : [1, shape.stride];
   const conv1 = convolutionLayer(`${name}.conv1`, inputs, inner, { size: 1, stride: first, bias });
@@ -91,7 +96,7 @@ function bottleneckBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
   const conv2 = convolutionLayer(`${name}.conv2`, inner, inner, { size: 3, stride: second, bias });
   const bn2 = batchNormLayer(`${name}.bn2`, inner, epsilon);
   const conv3 = convolutionLayer(`${name}.conv3`, inner, outputs, { size: 1, bias });
-  const bn3 = batchNormLayer(`${name}.bn3`, outputs, epsilon);
+  const bn3 = batchNormLayer(`${name}.bn3`, outputs, epsilon, zeroInit ? 'zeros' : 'ones');
   const shortcut = shortcutOf(shape);
   return {
     ...tensorsOf([conv1, bn1, conv2, bn2, conv3, bn3, shortcut]),

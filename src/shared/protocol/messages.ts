@@ -61,7 +61,7 @@ const stepResultSchema = z.strictObject({
   loss: z.number(),
   /** Fraction of right answers; softmax only. */
   accuracy: z.number().nullable(),
-  /** n-pairs only: the loss above its floor, comparable across batch sizes. */
+  /** n-pairs and SupCon only: the loss above its floor, comparable across batch sizes. */
   excess: z.number().nullable(),
 });
 export type StepResult = z.infer<typeof stepResultSchema>;

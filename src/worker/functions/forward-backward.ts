@@ -1,5 +1,7 @@
 /** One micro-batch, forward and backward: gradients leave the running graph bucket by bucket. */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
+import { isContrastive } from '../../shared/config/objectives.js';
+import type { SoftmaxStage } from '../../shared/config/schema.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
 import type { Feeds, TracedFunction } from '../../shared/engine/traced-function.js';
@@ -30,7 +32,7 @@ export interface Host {
   exchange(kind: ExchangeKind, name: string, value: Tensor): Tensor;
 }
 
-/** A port for each bucket, and two for n-pairs' embeddings. */
+/** A port for each bucket, and two for embeddings. */
 function ports(t: Trace): Host {
   return {
     send: (bucket, values) => t.send(bucketPort(bucket), values),
@@ -42,9 +44,9 @@ function ports(t: Trace): Host {
 }
 
 /**
- * Inputs: `images` uint8 [m,32,32,3], `labels` int32 [m], and `dropoutSeed` int32 [2] where the stage drops out: see
- * `feedsOf`. Every bucket is sent to the host. n-pairs exchanges its L2-normalised rows for the gradient of the global
- * loss with respect to them: the exact scheme, see docs/design.md.
+ * Inputs: `images` uint8 [rows,32,32,3], `labels` int32 [rows], and `dropoutSeed` int32 [2] where the stage drops out: see
+ * `feedsOf`. Every bucket is sent to the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the
+ * global loss with respect to them: the exact scheme, see docs/design.md.
  */
 export function traceForwardBackward(
   name: string,
@@ -61,9 +63,9 @@ export function traceForwardBackward(
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
       const features = encode(scope);
-      return stage.config.objective === 'npairs'
+      return isContrastive(stage.config)
         ? contrastive(host, replica, scope, features)
-        : classification(t, replica, scope, stage, features);
+        : classification(t, replica, scope, stage, stage.config, features);
     };
     const { grads } = tf.valueAndGrads(surrogate as (...x: Tensor[]) => Tensor<never>)(weights);
     const gradients = new Map(stage.trained.map(({ name }, i) => [name, grads[i]!]));
@@ -84,12 +86,14 @@ function classification(
   replica: Replica,
   scope: ReplicaScope,
   stage: StageShape,
+  { labelSmoothing }: SoftmaxStage,
   features: Tensor2D,
 ): Tensor {
   const labels = t.input('labels', 'int32', [stage.input.count]) as Tensor1D;
   const logits = replica.model.classify(scope, features);
   const { loss, correct } = softmaxCrossEntropy(logits, labels, {
     globalCount: stage.input.count * stage.microBatches,
+    smoothing: labelSmoothing,
   });
   scope.observe('loss', loss);
   scope.observe('correct', correct);
@@ -109,7 +113,7 @@ export function feedsOf(
 ): Feeds {
   return {
     images,
-    ...(config.objective === 'softmax' ? { labels } : {}),
+    ...(isContrastive(config) ? {} : { labels }),
     ...(dropsOut ? { dropoutSeed } : {}),
   };
 }
