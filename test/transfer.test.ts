@@ -3,16 +3,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keras } from '../src/coordinator/weights/keras.js';
-import { writeKeras } from '../src/coordinator/weights/keras-writer.js';
-import { shapeToTorch } from '../src/coordinator/weights/layout.js';
-import type { Naming } from '../src/coordinator/weights/naming.js';
-import { torchvision } from '../src/coordinator/weights/torchvision.js';
-import { TensorFileWriter } from '../src/shared/checkpoint/tensor-file.js';
 import { normalizationPresets } from '../src/shared/config/normalization.js';
 import type { ModelConfig } from '../src/shared/config/schema.js';
-import { buildModel, type Model } from '../src/shared/model/model.js';
-import { kerasValues, pixels, torchValues } from './formula-weights.js';
+import { buildModel } from '../src/shared/model/model.js';
+import { writeKerasFile, writeTorchFile } from './formula-file.js';
+import { pixels } from './formula-weights.js';
 import { logitsOf } from './transfer-logits.js';
 
 interface Fixture {
@@ -59,7 +54,8 @@ describe('the same images and weights give the same logits as', () => {
       normalization: normalizationPresets[preset],
       ...(one.size === 32 ? {} : { inputSize: one.size }),
     };
-    const path = await weightFile(one.source, buildModel(config));
+    const path = join(folder, one.source === 'keras' ? 'weights.h5' : 'weights.safetensors');
+    await (one.source === 'keras' ? writeKerasFile : writeTorchFile)(path, buildModel(config));
     const logits = await logitsOf(config, path, pixels(fixture.images), fixture.images);
     const expected = one.logits.flat();
     const scale = Math.max(...expected.map(Math.abs));
@@ -67,30 +63,3 @@ describe('the same images and weights give the same logits as', () => {
     expect(worst).toBeLessThan(1e-4 * Math.max(1, scale));
   });
 });
-
-/** A file of this origin with formula weights for all of a model's tensors. */
-async function weightFile(source: 'torchvision' | 'keras', model: Model): Promise<string> {
-  const ours = [...model.parameters, ...model.statistics];
-  const naming: Naming = source === 'torchvision' ? torchvision : keras;
-  if (source === 'keras') {
-    const path = join(folder, 'weights.h5');
-    const tensors = ours.map(({ name, shape }) => {
-      const theirs = naming.nameOf(name)!;
-      return { name: theirs, shape, read: async () => kerasValues(theirs, shape) };
-    });
-    await writeKeras(path, tensors);
-    return path;
-  }
-  const path = join(folder, 'weights.safetensors');
-  const specs = ours.map(({ name, shape }) => ({
-    name: naming.nameOf(name)!,
-    shape: shapeToTorch(shape),
-    dtype: 'F32' as const,
-  }));
-  const writer = await TensorFileWriter.create(path, specs);
-  for (const { name, shape } of specs) {
-    await writer.append(name, new Uint8Array(torchValues(name, shape).buffer));
-  }
-  await writer.finish();
-  return path;
-}
