@@ -3,11 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { normalizationPresets } from '../src/shared/config/normalization.js';
-import type { ModelConfig } from '../src/shared/config/schema.js';
 import { buildModel } from '../src/shared/model/model.js';
 import { writeKerasFile, writeTorchFile } from './formula-file.js';
 import { pixels } from './formula-weights.js';
+import { configOfPeer } from './peer-config.js';
 import { logitsOf } from './transfer-logits.js';
 
 interface Fixture {
@@ -24,13 +23,6 @@ interface Fixture {
 const fixture: Fixture = JSON.parse(
   await readFile(new URL('fixtures/transfer.json', import.meta.url), 'utf8'),
 );
-const encoders: Readonly<Record<string, ModelConfig['encoder']>> = {
-  ResNet50: 'resnet50-keras',
-  ResNet50V2: 'resnet50v2',
-  resnet18: 'resnet18',
-  resnet50: 'resnet50',
-};
-
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lockstep-transfer-'));
@@ -39,21 +31,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the same images and weights give the same logits as', () => {
   it.each(fixture.cases)('$source $network, $stem stem, enlarged to $size', async (one) => {
-    const encoder = encoders[one.network]!;
-    const preset = one.source === 'torchvision' ? 'imagenet' : encoder === 'resnet50v2' ? 'tf' : 'caffe';
-    const config: ModelConfig = {
-      encoder,
-      stem: one.stem,
-      classifier: { hidden: [], dropout: 0, logitScale: 1 },
-      batchNorm: {
-        momentum: 0.9,
-        epsilon: one.source === 'torchvision' ? 1e-5 : 1.001e-5,
-        statistics: 'microBatch',
-        zeroInit: false,
-      },
-      normalization: normalizationPresets[preset],
-      ...(one.size === 32 ? {} : { inputSize: one.size }),
-    };
+    const { model: config } = configOfPeer(one);
     const path = join(folder, one.source === 'keras' ? 'weights.h5' : 'weights.safetensors');
     await (one.source === 'keras' ? writeKerasFile : writeTorchFile)(path, buildModel(config));
     const logits = await logitsOf(config, path, pixels(fixture.images), fixture.images);
