@@ -26,6 +26,10 @@ export const stepEventSchema = z.strictObject({
   lr: z.number(),
   /** Of the whole gradient, before clipping. */
   gradNorm: measured,
+  /** What the loss was multiplied by, where the scale is dynamic. */
+  lossScale: z.number().optional(),
+  /** Gradients overflowed with this scale: the step was committed and has changed nothing but the scale. */
+  skipped: z.literal(true).optional(),
   imagesPerSec: z.number(),
   workers: z.int().positive(),
   /** Milliseconds of the worker that computed longest. */
@@ -52,6 +56,8 @@ export const evalEventSchema = z.strictObject({
   loss: measured,
   /** 0 to 1. */
   accuracy: measured,
+  /** Of what: the average over the stage's steps, where it has one. */
+  weights: z.literal('ema').optional(),
 });
 
 /** Who takes part has changed after `step`: a worker was lost, or has come. */

@@ -14,6 +14,7 @@ import {
   resumeRunFolder,
   runFolderAt,
 } from './run-folder.js';
+import { scaledRates } from './scaled-rates.js';
 import { readSummary, type Summary } from './summary.js';
 import { InitialWeights } from './weights/initial-weights.js';
 
@@ -51,7 +52,9 @@ export async function beginRun(
     const initialWeights = await InitialWeights.open(config);
     try {
       const from = initialWeights && { initialWeights: initialWeights.record };
-      const record = { name, config, configDigest: digest, seed, ...from, ...start };
+      const scaledLearningRates = scaledRates(config);
+      const scaled = scaledLearningRates.length === 0 ? {} : { scaledLearningRates };
+      const record = { name, config, configDigest: digest, seed, ...from, ...scaled, ...start };
       const folder = await createRunFolder(out, record);
       return { folder, checkpoint: undefined, initialWeights, events: [], summary: undefined };
     } catch (error) {

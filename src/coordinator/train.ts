@@ -17,6 +17,7 @@ import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
+import { describeScaledRates, scaledRates } from './scaled-rates.js';
 import { summarizeStages } from './stage-summaries.js';
 import { type Summary, writeSummary } from './summary.js';
 import { RunEvents } from './tensorboard/run-events.js';
@@ -109,6 +110,7 @@ async function run(
     const { group, timeline } = ready;
     const stop = AbortSignal.any([options.stop, ready.signalled]);
     progress.begin(config.name, timeline);
+    for (const rates of scaledRates(config)) progress.note(describeScaledRates(rates));
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
     const saver = new Saver(group, folder.path, config, events, {
@@ -157,6 +159,12 @@ async function run(
         stage: (stage: TimelineStage) => {
           log(`stage '${stage.config.name}' begins`);
           progress.stage(stage);
+        },
+        encoded: (done, rounds, seconds) => {
+          if (done > 1 && done < rounds) return;
+          const line = `features of the frozen encoder: ${done} of ${rounds} rounds, ${seconds.toFixed(1)} s`;
+          log(line);
+          progress.note(line);
         },
         step: (event: StepEvent, position: Position) => {
           saver.check();

@@ -88,6 +88,15 @@ export function learning(comparison: Comparison): Section {
       mayBeLog: true,
       curves: training(({ gradNorm }) => gradNorm),
     },
+    {
+      name: 'loss-scale',
+      title: 'Loss scale',
+      unit: 'factor',
+      tick: plain,
+      format: 'figures',
+      mayBeLog: true,
+      curves: training(({ lossScale }) => lossScale),
+    },
   ];
   const figures = plots.flatMap((options) => curvesFigure(comparison, options) ?? []);
   return {
@@ -95,6 +104,6 @@ export function learning(comparison: Comparison): Section {
     title: 'Learning',
     text: labels.length > 1 ? ['Lines are training, lines with dots are the test images.'] : [],
     figures,
-    legend: labels.length > 1 ? runLegend(labels) : roleLegend(true),
+    legend: labels.length > 1 ? runLegend(comparison) : roleLegend(true),
   };
 }

@@ -1,5 +1,7 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
 import { encoderParts } from '../model/encoder-parts.js';
+
+import type { AugmentConfig } from './augment.js';
 import { isContrastive } from './objectives.js';
 import type { Config, StageConfig } from './schema.js';
 
@@ -11,7 +13,14 @@ export interface Disagreement {
 
 /** All disagreements, in the order of the stages. */
 export function disagreements(config: Config): Disagreement[] {
-  return [...heads(config), ...config.stages.flatMap((stage, index) => stageChecks(config, stage, index))];
+  return [
+    ...heads(config),
+    ...augmentChecks(config.data.augment, ['data', 'augment']),
+    ...config.stages.flatMap((stage, index) => [
+      ...stageChecks(config, stage, index),
+      ...(stage.augment === undefined ? [] : augmentChecks(stage.augment, ['stages', index, 'augment'])),
+    ]),
+  ];
 }
 
 function heads({ model, stages }: Config): Disagreement[] {
@@ -52,6 +61,29 @@ function heads({ model, stages }: Config): Disagreement[] {
   return found;
 }
 
+function augmentChecks(
+  { crop, resizedCrop }: AugmentConfig,
+  section: readonly (string | number)[],
+): Disagreement[] {
+  if (resizedCrop === undefined) return [];
+  const found: Disagreement[] = [];
+  if (crop > 0) {
+    found.push({
+      path: [...section, 'crop'],
+      message: `must be 0 where there is a resizedCrop, not ${crop}: an image is cropped once`,
+    });
+  }
+  for (const key of ['scale', 'ratio'] as const) {
+    const [least, most] = resizedCrop[key];
+    if (least <= most) continue;
+    found.push({
+      path: [...section, 'resizedCrop', key],
+      message: `must ascend, not ${least}, ${most}`,
+    });
+  }
+  return found;
+}
+
 function stageChecks({ stages, model }: Config, stage: StageConfig, index: number): Disagreement[] {
   const found: Disagreement[] = [];
   const say = (field: readonly string[], message: string): void => {
@@ -83,7 +115,7 @@ function stageChecks({ stages, model }: Config, stage: StageConfig, index: numbe
     );
   }
   const { optimizer, learningRate, epochs } = stage;
-  if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
+  if ('nesterov' in optimizer && optimizer.nesterov && optimizer.momentum === 0) {
     say(['optimizer', 'nesterov'], 'must be false when momentum is 0');
   }
   if (learningRate.warmupEpochs > epochs) {
@@ -92,8 +124,15 @@ function stageChecks({ stages, model }: Config, stage: StageConfig, index: numbe
       `must be at most the stage's epochs, ${epochs}, not ${learningRate.warmupEpochs}`,
     );
   }
-  if (learningRate.decay === 'cosine' && learningRate.final > learningRate.peak) {
+  if ('final' in learningRate && learningRate.final > learningRate.peak) {
     say(['learningRate', 'final'], `must be at most peak, ${learningRate.peak}, not ${learningRate.final}`);
+  }
+  if (learningRate.decay === 'oneCycle') {
+    if (learningRate.warmupEpochs === 0) {
+      say(['learningRate', 'warmupEpochs'], 'must be above 0 with decay: oneCycle, whose first part it is');
+    }
+    const { low = 0, high = 0 } = learningRate.momentum ?? {};
+    if (low > high) say(['learningRate', 'momentum', 'low'], `must be at most high, ${high}, not ${low}`);
   }
   if (learningRate.decay === 'step') {
     const { milestones } = learningRate;

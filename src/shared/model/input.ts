@@ -1,5 +1,6 @@
 /** From pixel values to network input. */
 import type { Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { PixelAugmentation } from '../augment/pixels.js';
 import type { ModelConfig } from '../config/schema.js';
 import { tf } from '../engine/tensorflow.js';
 import { ofFloats, raw } from './ops/raw.js';
@@ -7,14 +8,20 @@ import { ofFloats, raw } from './ops/raw.js';
 /** What of a model's config says how images are prepared for it. */
 export type InputConfig = Pick<ModelConfig, 'normalization' | 'inputSize'>;
 
-/** Pixels 0…255 [n,h,w,3], red first, to network input [n,size,size,3]. */
-export function networkInput(pixels: Tensor4D, { normalization, inputSize }: InputConfig): Tensor4D {
+/** Pixels 0…255 [n,h,w,3], red first, augmented where that is asked for, to network input [n,size,size,3]. */
+export function networkInput(
+  pixels: Tensor4D,
+  { normalization, inputSize }: InputConfig,
+  augmentation: PixelAugmentation = none,
+): Tensor4D {
   const { mean, std, order } = normalization;
-  const normalized = normalize(pixels, mean, std);
+  const normalized = augmentation.normalized(normalize(augmentation.pixels(pixels), mean, std));
   const ordered = order === 'bgr' ? (tf.reverse(normalized, 3) as Tensor4D) : normalized;
   // Afterwards: the weights of an interpolation add up to 1, so it is the same, with fewer pixels to normalise.
   return inputSize === undefined ? ordered : resize(ordered, inputSize);
 }
+
+const none: PixelAugmentation = { pixels: (images) => images, normalized: (images) => images };
 
 /** (x/255 − mean) / std for pixels 0…255 [n,h,w,3], as one multiplication and one addition. */
 export function normalize(pixels: Tensor4D, mean: readonly number[], std: readonly number[]): Tensor4D {

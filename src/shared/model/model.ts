@@ -63,6 +63,8 @@ export interface Model {
   readonly parameters: readonly ParameterSpec[];
   readonly statistics: readonly StatisticSpec[];
   readonly encoder: Encoder;
+  /** Columns of what `encode` returns. */
+  readonly featureWidth: number;
   /** Columns of what `project` returns; 0 without a projection head. */
   readonly embeddingWidth: number;
   /** Normalised images [n,h,w,3] to features [n,f]. */
@@ -85,6 +87,7 @@ export function buildModel(config: ModelConfig): Model {
   return {
     ...tensorsOf(parts),
     encoder,
+    featureWidth: encoder.width,
     embeddingWidth: config.projection?.widths.at(-1) ?? 0,
     encode: (scope, images) => encoder.rest(scope, images, 0),
     project: projection?.apply ?? missing('projection'),

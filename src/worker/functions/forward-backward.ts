@@ -11,8 +11,9 @@ import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
 import type { MicroBatch } from '../step.js';
-import { encodeFrozen } from './encode.js';
-import { images, ReplicaScope } from './scope.js';
+import { encoding } from './encode.js';
+import { lossScale } from './loss-scale.js';
+import { ReplicaScope } from './scope.js';
 
 export const bucketPort = (index: number): string => `bucket-${index}`;
 export const embeddingPort = 'embedding';
@@ -44,9 +45,10 @@ function ports(t: Trace): Host {
 }
 
 /**
- * Inputs: `images` uint8 [rows,32,32,3], `labels` int32 [rows], and `dropoutSeed` int32 [2] where the stage drops out: see
- * `feedsOf`. Every bucket is sent to the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the
- * global loss with respect to them: the exact scheme, see docs/design.md.
+ * Inputs: `images` uint8 [rows,32,32,3] (`features` float32 [rows,f] where the stage caches them), `labels` int32 [rows],
+ * `dropoutSeed` int32 [2] where the stage drops out, and what augmentation needs: see `feedsOf`. Every bucket is sent to
+ * the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the global loss with respect to
+ * them: the exact scheme, see docs/design.md.
  */
 export function traceForwardBackward(
   name: string,
@@ -58,14 +60,16 @@ export function traceForwardBackward(
   return replica.session.trace(name, (t) => {
     const host = hostOf(t);
     const scope = new ReplicaScope(t, replica, stage, host);
-    const weights = stage.trained.map(({ name }) => t.read(replica.parameter(name)));
-    const encode = encodeFrozen(t, replica, stage, images(t, stage.input));
+    const weights = stage.trained.map(({ name }) => t.read(replica.trained(name)));
+    const scale = lossScale(t, replica, stage);
+    const encode = encoding(t, replica, stage, scope);
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
-      const features = encode(scope);
-      return isContrastive(stage.config)
+      const features = encode();
+      const loss = isContrastive(stage.config)
         ? contrastive(host, replica, scope, features)
         : classification(t, replica, scope, stage, stage.config, features);
+      return scale === undefined ? loss : tf.mul(loss, scale);
     };
     const { grads } = tf.valueAndGrads(surrogate as (...x: Tensor[]) => Tensor<never>)(weights);
     const gradients = new Map(stage.trained.map(({ name }, i) => [name, grads[i]!]));
@@ -109,10 +113,11 @@ function contrastive(host: Host, replica: Replica, scope: ReplicaScope, features
 /** The inputs of a run on this micro-batch. */
 export function feedsOf(
   { config, dropsOut }: StageShape,
-  { images, labels, dropoutSeed }: MicroBatch,
+  { images, features, labels, dropoutSeed, augmentation }: MicroBatch,
 ): Feeds {
   return {
-    images,
+    ...(features === undefined ? { images } : { features }),
+    ...augmentation,
     ...(isContrastive(config) ? {} : { labels }),
     ...(dropsOut ? { dropoutSeed } : {}),
   };
@@ -125,7 +130,7 @@ export function feedsOf(
 export function traceEmbed(replica: Replica, stage: StageShape): TracedFunction {
   return replica.session.trace(`stage ${stage.index}: embed`, (t) => {
     const scope = new ReplicaScope(t, replica, stage);
-    const features = encodeFrozen(t, replica, stage, images(t, stage.input))(scope);
+    const features = encoding(t, replica, stage, scope)();
     return { embedding: l2normalize(replica.model.project(scope, features)) };
   });
 }
