@@ -10,7 +10,7 @@ import { buildModel } from '../src/shared/model/model.js';
 import { packageRoot } from '../src/shared/package-root.js';
 import { writeTorchFile } from './formula-file.js';
 import { torchValues } from './formula-weights.js';
-import { Commands, committed, computed, endpointOf, workerPids } from './lockstep-command.js';
+import { Commands, committed, computed, endpointOf, eventsOf, workerPids } from './lockstep-command.js';
 
 const entry = join(packageRoot, 'dist', 'cli', 'main.js');
 const rest = 'epochs: 1, optimizer: { kind: sgd }, learningRate: { decay: constant, peak: 0.05 }';
@@ -136,19 +136,25 @@ describe('first weights from a file', () => {
     expect(await computed(out)).toEqual(await computed(reference));
   });
 
-  it('only the coordinator reads it, relative to where it runs', async () => {
+  it('only the coordinator reads it, relative to where it runs; a worker lost meanwhile costs nothing', async () => {
     writeFileSync(join(folder, 'here.safetensors'), readFileSync(weights));
     writeFileSync(config, configText('here.safetensors'));
     const out = join(folder, 'run');
-    const args = ['coordinator', config, '--workers', '1', '--bind', 'tcp://127.0.0.1:*', '--out', out];
+    const args = ['coordinator', config, '--workers', '2', '--bind', 'tcp://127.0.0.1:*', '--out', out];
     const inFolder = ['-c', 'cd "$0" && exec "$@"', folder, process.execPath, entry];
     const coordinator = commands.startProgram('sh', [...inFolder, ...args, '--json']);
     await endpointOf(out);
-    const worker = commands.start(['worker', '--join', join(out, 'join.json')]);
+    const worker = (env = {}) => commands.start(['worker', '--join', join(out, 'join.json')], env);
+    // It is asked for its tensors, or given those of the file.
+    worker({ LOCKSTEP_FAULT: 'kill@checkpoint@0' });
+    await expect.poll(() => workerPids(out).length, { timeout: 30_000 }).toBe(1);
+    const other = worker();
     const { code, stdout, stderr } = await coordinator.ended;
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout).weightsDigest).toBe(expected.weightsDigest);
-    expect((await worker.ended).code).toBe(0);
+    expect((await other.ended).code).toBe(0);
+    const [generation] = await eventsOf(out, 'generation');
+    expect(generation).toMatchObject({ workers: 1, step: 0 });
   });
 });
 
@@ -194,42 +200,39 @@ describe('lockstep export', () => {
   const exportTo = (format: string, out: string, run = reference) =>
     commands.start(['export', run, '--format', format, '--out', out]).ended;
 
-  it.each(['torchvision', 'timm', 'lockstep'])(
-    '%s: what a run begins from again, all of it',
-    async (format) => {
-      const out = join(folder, 'out.safetensors');
-      const { code, stdout, stderr } = await exportTo(format, out);
-      expect(code, stderr).toBe(0);
-      const rest = format === 'lockstep' ? '' : '; without projection.0.kernel, projection.0.bias';
-      expect(stdout).toMatch(new RegExp(`: ${format === 'lockstep' ? 19 : 17} tensors of .*${rest}\n$`));
-      const file = await openWeights(out);
-      expect(file.epsilon).toBe(1e-5);
-      if (format !== 'lockstep') {
-        // The stem was frozen: it is what the first file held, in PyTorch's layout.
-        const stem = file.tensors.get('conv1.weight')!;
-        expect(stem.shape).toEqual([16, 3, 3, 3]);
-        expect(await stem.read()).toEqual(torchValues('conv1.weight', [16, 3, 3, 3]));
-        const timm = join(folder, 'timm.safetensors');
-        expect((await exportTo('timm', timm)).code).toBe(0);
-        expect(readFileSync(timm).equals(readFileSync(out))).toBe(true);
-      }
-      await file.close();
-      // Trained no further, the weights are those of the run.
-      const again = join(folder, 'again');
-      const sets = [
-        `model.init={file: ${out}, classifier: true}`,
-        'stages=[{name: a, objective: softmax, freeze: encoder, epochs: 1, optimizer: {kind: sgd}, learningRate: {decay: constant, peak: 1.0e-30}}]',
-      ];
-      writeFileSync(config, configText(weights).replace('  projection: { widths: [16] }\n', ''));
-      const run = await commands.start([
-        ...['train', config, '--out', again, '--json'],
-        ...sets.flatMap((set) => ['--set', set]),
-      ]).ended;
-      expect(run.code, run.stderr).toBe(0);
-      const before = await tensorsOf(reference, 0);
-      for (const [name, values] of await tensorsOf(again, 0)) expect(values, name).toEqual(before.get(name));
-    },
-  );
+  it.each(['torchvision', 'lockstep'])('%s: what a run begins from again, all of it', async (format) => {
+    const out = join(folder, 'out.safetensors');
+    const { code, stdout, stderr } = await exportTo(format, out);
+    expect(code, stderr).toBe(0);
+    const rest = format === 'lockstep' ? '' : '; without projection.0.kernel, projection.0.bias';
+    expect(stdout).toMatch(new RegExp(`: ${format === 'lockstep' ? 19 : 17} tensors of .*${rest}\n$`));
+    const file = await openWeights(out);
+    expect(file.epsilon).toBe(1e-5);
+    if (format !== 'lockstep') {
+      // The stem was frozen: it is what the first file held, in PyTorch's layout.
+      const stem = file.tensors.get('conv1.weight')!;
+      expect(stem.shape).toEqual([16, 3, 3, 3]);
+      expect(await stem.read()).toEqual(torchValues('conv1.weight', [16, 3, 3, 3]));
+      const timm = join(folder, 'timm.safetensors');
+      expect((await exportTo('timm', timm)).code).toBe(0);
+      expect(readFileSync(timm).equals(readFileSync(out))).toBe(true);
+    }
+    await file.close();
+    // Trained no further, the weights are those of the run.
+    const again = join(folder, 'again');
+    const sets = [
+      `model.init={file: ${out}, classifier: true}`,
+      'stages=[{name: a, objective: softmax, freeze: encoder, epochs: 1, optimizer: {kind: sgd}, learningRate: {decay: constant, peak: 1.0e-30}}]',
+    ];
+    writeFileSync(config, configText(weights).replace('  projection: { widths: [16] }\n', ''));
+    const run = await commands.start([
+      ...['train', config, '--out', again, '--json'],
+      ...sets.flatMap((set) => ['--set', set]),
+    ]).ended;
+    expect(run.code, run.stderr).toBe(0);
+    const before = await tensorsOf(reference, 0);
+    for (const [name, values] of await tensorsOf(again, 0)) expect(values, name).toEqual(before.get(name));
+  });
 
   it('refuses a file that is there, an encoder that a format does not have, and a folder that is no run', async () => {
     expect((await exportTo('torchvision', weights)).stderr).toContain('w.safetensors is there already.');
