@@ -48,7 +48,7 @@ export type Outcome =
 export async function train(options: TrainOptions): Promise<Outcome> {
   const { config, progress } = options;
   const beginning = await beginRun(config, options, startOf(options), (message) => progress.note(message));
-  const { folder, checkpoint, summary } = beginning;
+  const { folder, checkpoint, initialWeights, summary } = beginning;
   if (summary !== undefined) {
     progress.note(`${folder.path} has ended already: nothing is left to do`);
     return { state: 'finished', run: folder.path, summary };
@@ -80,6 +80,7 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     metrics.close();
     logger.close();
     await checkpoint?.close();
+    await initialWeights?.close();
   }
 }
 
@@ -94,7 +95,7 @@ function startOf({ config, workers, launch }: TrainOptions) {
 
 async function run(
   options: TrainOptions,
-  { folder, checkpoint, events: earlier }: RunBeginning,
+  { folder, checkpoint, initialWeights, events: earlier }: RunBeginning,
   write: (event: MetricsEvent) => void,
   log: (message: string) => void,
 ): Promise<Outcome> {
@@ -142,6 +143,14 @@ async function run(
       firstStep,
       stop,
       recovery,
+      initialize: async () => {
+        if (initialWeights === undefined) return;
+        const done = await initialWeights.give(group);
+        for (const message of [...initialWeights.notes, done]) {
+          log(message);
+          progress.note(message);
+        }
+      },
       restore: async ({ index }) => {
         if (checkpoint === undefined) return;
         // A new stage starts its optimiser anew.

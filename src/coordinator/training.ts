@@ -41,6 +41,8 @@ export interface TrainingOptions {
   readonly recovery?: Recovery;
   /** Commits that are done already. */
   readonly firstStep: number;
+  /** Gives the replicas the weights that they start from, before the first stage is prepared. */
+  readonly initialize?: () => Promise<void>;
   /** Gives the replicas the tensors that they had after those; called when the stage that goes on is prepared. */
   readonly restore?: (stage: TimelineStage) => Promise<void>;
   /** Aborted when the run is to end early: it is looked at between steps. */
@@ -73,7 +75,8 @@ export class Training {
    * @throws LockstepError when a worker is lost, or replicas differ.
    */
   async run(): Promise<number> {
-    const { timeline, firstStep, stop, endOf = wholeStage } = this.options;
+    const { timeline, firstStep, stop, endOf = wholeStage, initialize } = this.options;
+    if (initialize !== undefined) await this.#surviving(undefined, initialize);
     let done = firstStep;
     for (const stage of timeline.stages) {
       const from = Math.max(stage.firstStep, firstStep);
