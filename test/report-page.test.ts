@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, openBrowser } from './browser.js';
+import { writeExampleEvaluation } from './example-evaluation.js';
 import { contrastive, exampleEvents, exampleRecord, traditional, writeExample } from './example-run.js';
 import { exampleTrace } from './example-trace.js';
 import { Commands } from './lockstep-command.js';
@@ -30,6 +31,8 @@ describe.skipIf(path === undefined)('the report in a browser', () => {
         exampleTrace(example.stages.at(-1)!.name, example === traditional ? 40 : 50),
       ]),
     );
+    writeExampleEvaluation(runs[0]!, { found: 60, spaces: ['features'], points: 200 });
+    writeExampleEvaluation(runs[1]!, { found: 80, spaces: ['features', 'embeddings'], points: 200 });
     file = join(folder, 'compare.html');
     const { code, stderr } = await commands.start(['report', ...runs, '--out', file]).ended;
     expect(code, stderr).toBe(0);
@@ -204,6 +207,75 @@ describe.skipIf(path === undefined)('the report in a browser', () => {
         expect(await figure.locator('.tip').textContent()).toMatch(/^1(39|40)\.\d ms/);
       });
     }
+  });
+
+  it('shows what an evaluation has found out', async () => {
+    await open(pathToFileURL(file).href, { width: 1280, colorScheme: 'light' }, async (page) => {
+      const cells = async (section: string) =>
+        await Promise.all(
+          (await page.locator(`${section} tbody tr`).all()).map((row) => row.locator('td').allTextContents()),
+        );
+      const rest = ['55.00 %', '54.00 %', '60.00 %', '1.100', '1000'];
+      expect(await cells('#evaluation')).toEqual([
+        ['traditional', 'step 40, train', '60.00 %', '61.00 %', '1.250', '0.2600', ...rest],
+        ['contrastive', 'step 40, train', '80.00 %', '81.00 %', '1.250', '0.1800', ...rest],
+      ]);
+      expect(await page.locator('#evaluation th').allTextContents()).toContain('accuracy (flip averaged)');
+      const space = ['32', '0.7500', '-1.500', '75.00 %', '200'];
+      expect(await cells('#spaces')).toEqual([
+        ['traditional', 'features', ...space],
+        ['contrastive', 'features', ...space],
+        ['contrastive', 'embeddings', ...space],
+      ]);
+    });
+  });
+
+  it('draws classes, confusion, reliability and spaces', async () => {
+    await open(pathToFileURL(file).href, { width: 1280, colorScheme: 'dark' }, async (page) => {
+      const confusion = page.locator('#figure-confusion-2');
+      const counts = await confusion.locator('svg g[aria-label="text"] text').allTextContents();
+      expect(counts.filter((count) => count === '80')).toHaveLength(10);
+      expect(counts.filter((count) => count === '20')).toHaveLength(10);
+      expect(await confusion.locator('rect title').first().textContent()).toBe(
+        'airplane taken for airplane: 80 (80.00 %)',
+      );
+      const bars = page.locator('#figure-class-recall rect');
+      expect(await bars.count()).toBe(20);
+      const [width = 0, longer = 0] = await Promise.all(
+        [0, 10].map(async (i) => (await bars.nth(i).boundingBox())!.width),
+      );
+      expect(longer / width).toBeCloseTo(80 / 60, 1);
+      // 400 wrong answers at a confidence of 0.5, 600 right ones at 0.9: under the pointer at 0.9.
+      const canvas = page.locator('#figure-reliability .canvas');
+      await canvas.scrollIntoViewIfNeeded();
+      const { x, y, width: wide } = (await canvas.boundingBox())!;
+      const [, , left = 0, right = 0] = (await canvas.locator('svg').first().getAttribute('data-x'))!
+        .split(' ')
+        .map(Number);
+      await page.mouse.move(x + ((left + 0.9 * (right - left)) * wide) / 400, y + 60);
+      const tip = await canvas.locator('.tip').textContent();
+      expect(tip).toBe('confidence 0.9traditional 100.00 %contrastive 100.00 %');
+      // A dot a point, in the colours of ten classes; runs beside each other.
+      const drawings = page.locator('#spaces figure');
+      expect(await drawings.locator('h3').allTextContents()).toEqual([
+        ...['Features, UMAP, traditional', 'Features, UMAP, contrastive'],
+        ...['Features, PCA, traditional', 'Features, PCA, contrastive'],
+        ...['Embeddings, UMAP, contrastive', 'Embeddings, PCA, contrastive'],
+      ]);
+      const dots = await drawings.nth(1).locator('path').all();
+      const drawn = await Promise.all(
+        dots.map(async (dot) => (await dot.getAttribute('d'))!.split('M').length - 1),
+      );
+      expect(drawn).toEqual(new Array(10).fill(20));
+      const box = (await drawings.nth(1).locator('.canvas').boundingBox())!;
+      for (const dot of dots) {
+        const { x: dx, y: dy, width: dw, height: dh } = (await dot.boundingBox())!;
+        expect(dx).toBeGreaterThanOrEqual(box.x);
+        expect(dy).toBeGreaterThanOrEqual(box.y);
+        expect(dx + dw).toBeLessThanOrEqual(box.x + box.width);
+        expect(dy + dh).toBeLessThanOrEqual(box.y + box.height);
+      }
+    });
   });
 
   it('shows a hostile name as text', async () => {

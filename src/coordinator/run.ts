@@ -40,6 +40,8 @@ export interface ReadyGroup {
   readonly group: WorkerGroup;
   readonly dataset: Dataset;
   readonly timeline: Timeline;
+  /** In use, after `data.limit`: the first ones. */
+  readonly trainImages: number;
   readonly testImages: number;
   /** Whether another worker may still come. */
   readonly mayCome: () => boolean;
@@ -107,7 +109,11 @@ export async function withWorkers<T>(
       local === undefined ||
       local.starting > 0 ||
       local.running > group.survivors.length + group.spares.length;
-    const result = await work({ group, dataset, timeline, testImages, mayCome, signalled: signalled.signal });
+    const images = { trainImages, testImages };
+    const result = await work({
+      ...{ group, dataset, timeline, ...images, mayCome },
+      signalled: signalled.signal,
+    });
     await group.stop(null);
     return result;
   } catch (error) {

@@ -1,12 +1,13 @@
 /** A training run from the first stage to the last: deal, commit, evaluate, checkpoint. */
 import type { Config } from '../shared/config/schema.js';
+import type { Dataset } from '../shared/data/dataset.js';
 import { lossScaleOf } from '../shared/plan/loss-scale.js';
 import { rangeOf } from '../shared/plan/range.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
 import type { Assignment } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
-import { evaluate } from './evaluation.js';
+import { evaluate } from './evaluate/outputs.js';
 import { FeatureCaches, type RoundDone } from './feature-caches.js';
 import { requireFiniteLoss, skippedBy } from './finite.js';
 import type { EvalEvent, StepEvent, TraceEvent } from './metrics.js';
@@ -34,6 +35,7 @@ export interface TrainingObserver {
 export interface TrainingOptions {
   readonly config: Config;
   readonly timeline: Timeline;
+  readonly dataset: Dataset;
   readonly testImages: number;
   readonly group: WorkerGroup;
   readonly observer: TrainingObserver;
@@ -253,13 +255,10 @@ export class Training {
   }
 
   async #evaluate(position: Position, step: number): Promise<void> {
-    const { config, group, observer, testImages } = this.options;
-    const result = await evaluate(group, {
-      stage: position.stage.index,
-      images: testImages,
-      batchSize: config.evaluate.batchSize,
-      deadlineMs: config.deadlines.evaluateSeconds * 1000,
-    });
+    const { config, dataset, group, observer, testImages: images } = this.options;
+    const deadlineMs = config.deadlines.evaluateSeconds * 1000;
+    const plan = { images, batchSize: config.evaluate.batchSize, deadlineMs };
+    const result = await evaluate(group, plan, dataset.split('test').labels);
     observer.evaluation({
       type: 'eval',
       stage: position.stage.config.name,

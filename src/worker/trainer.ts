@@ -16,12 +16,13 @@ import type {
   StepTimes,
 } from '../shared/protocol/messages.js';
 import type { Mesh } from '../shared/transport/mesh.js';
+import { answer } from './bank-answers.js';
 import { Batches } from './batches.js';
 import type { CoordinatorLink } from './coordinator-link.js';
-import { Evaluation } from './evaluate.js';
+import { Evaluation, rowsOf } from './evaluate.js';
 import { sentBytes } from './exchange/reducer.js';
+import { FeatureBank } from './feature-bank.js';
 import { FeatureCache } from './feature-cache.js';
-import { Features } from './features.js';
 import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
 import { fetchFrom } from './remote-samples.js';
 import { Replica } from './replica.js';
@@ -40,7 +41,7 @@ const survivable: readonly ErrorCode[] = ['SUPERSEDED', 'WORKER_LOST', 'TRANSPOR
 export class Trainer {
   #program: StageProgram | undefined;
   #evaluation: Evaluation | undefined;
-  #features: Features | undefined;
+  #bank: FeatureBank | undefined;
   #cache: FeatureCache | undefined;
   /** How long a step waited for the next one's batch, in ms: part of that step's input, not of this one's commit. */
   #aheadMs = 0;
@@ -99,14 +100,14 @@ export class Trainer {
     await this.link.send({ type: 'ready' });
     for (;;) {
       this.link.enter('idle');
-      const { message } = await this.link.next();
+      const { message, frames } = await this.link.next();
       if (message.type === 'stop') {
         await this.#saved;
         await this.link.send({ type: 'bye' });
         return;
       }
       try {
-        await this.#serve(message);
+        await this.#serve(message, frames);
       } catch (error) {
         await this.#survive(error);
       }
@@ -121,7 +122,7 @@ export class Trainer {
     await this.link.send({ type: 'broken', generation: this.mesh.generation, message: error.message });
   }
 
-  async #serve(message: CoordinatorMessage): Promise<void> {
+  async #serve(message: CoordinatorMessage, frames: readonly Uint8Array[]): Promise<void> {
     switch (message.type) {
       case 'form':
         await this.#join(message);
@@ -140,24 +141,13 @@ export class Trainer {
       case 'step':
         await this.#steps(message.assignment);
         break;
-      case 'evaluate': {
-        this.link.enter('evaluate');
-        this.#evaluation ??= new Evaluation(this.replica, this.config, this.source, this.dataset.test);
-        const sums = await this.#evaluation.run(
-          message.batches,
-          this.#program?.shape.keepsTestFeatures ?? false,
-        );
-        await this.link.send({
-          type: 'evaluated',
-          sums,
-          fingerprint: await fingerprint(this.wholeFingerprint),
-        });
+      case 'evaluate':
+        await this.#evaluate(message);
         break;
-      }
-      case 'features':
-        this.link.enter('evaluate');
-        this.#features ??= new Features(this.replica, this.config, this.source, this.dataset.test);
-        await this.link.send({ type: 'features' }, ...(await this.#features.run(message.batches)));
+      case 'neighbours':
+      case 'moments':
+      case 'probe':
+        await this.#ask(message, frames);
         break;
       case 'snapshot':
         this.link.enter('checkpoint');
@@ -184,7 +174,41 @@ export class Trainer {
     }
   }
 
+  /** Outputs are sent as they come, or the features kept for what is asked of them later. */
+  async #evaluate(message: CoordinatorMessageOf<'evaluate'>): Promise<void> {
+    this.link.enter('evaluate');
+    const { outputs, keep } = message;
+    this.#evaluation ??= new Evaluation(this.replica, this.config, this.source, this.dataset);
+    let bank: FeatureBank | undefined;
+    if (keep !== null) {
+      this.#bank?.free();
+      bank = new FeatureBank(this.replica.session, this.config.evaluate.batchSize, keep);
+      this.#bank = bank;
+    }
+    const keeps = this.#program?.shape.keepsTestFeatures ?? false;
+    await this.#evaluation.run(message, keeps, async (made) => {
+      const { batch, real } = made;
+      bank?.add(made);
+      const frames = bank === undefined ? outputs.map((output) => rowsOf(made.outputs[output]!, real)) : [];
+      await this.link.send({ type: 'outputs', batch }, ...frames);
+    });
+    await this.link.send({ type: 'evaluated', fingerprint: await fingerprint(this.wholeFingerprint) });
+  }
+
+  async #ask(
+    message: CoordinatorMessageOf<'neighbours' | 'moments' | 'probe'>,
+    frames: readonly Uint8Array[],
+  ): Promise<void> {
+    this.link.enter('evaluate');
+    if (this.#bank === undefined) {
+      throw new LockstepError('PROTOCOL', `'${message.type}' came before any features were to be kept.`);
+    }
+    await answer(this.#bank, message, frames, (reply, ...values) => this.link.send(reply, ...values));
+  }
+
   async close(): Promise<void> {
+    this.#bank?.free();
+    this.#evaluation?.forget();
     await this.replica.session.close();
   }
 

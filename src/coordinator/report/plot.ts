@@ -9,7 +9,7 @@ export const size = { width: 400, height: 228 } as const;
 
 export interface PlotOptions {
   readonly x: {
-    readonly unit: Unit | 'workers' | 'ms';
+    readonly unit: Unit | 'workers' | 'ms' | 'confidence';
     readonly low: number;
     readonly high: number;
     /** Where the axis is to have its ticks, which makes it logarithmic. */
@@ -25,23 +25,32 @@ export interface PlotOptions {
   readonly description: string;
   readonly format: Format;
   readonly marks: readonly Plot.Markish[];
+  /** Of what the largest dot stands for, where dots have sizes. */
+  readonly largest?: number;
+}
+
+/** A drawing without curves to read values off. */
+export interface FreePlotOptions {
+  readonly description: string;
+  readonly height: number;
+  readonly margins: Readonly<Record<'top' | 'right' | 'bottom' | 'left', number>>;
+  /** Plot's own. */
+  readonly scales: Pick<Plot.PlotOptions, 'x' | 'y' | 'fy' | 'opacity'>;
+  readonly marks: readonly Plot.Markish[];
 }
 
 /** How a page writes the values of a plot. */
 export type Format = 'percent' | 'figures' | 'ms';
 
 const unitLabels: Record<PlotOptions['x']['unit'], string> = {
-  ...{ step: 'step', epoch: 'epoch', images: 'images seen', workers: 'workers', ms: 'ms' },
+  ...{ step: 'step', epoch: 'epoch', images: 'images seen', workers: 'workers' },
+  ...{ ms: 'ms', confidence: 'confidence' },
 };
 
 /** The drawing as SVG text. */
-export function draw({ x, y, description, format, marks }: PlotOptions): string {
-  const { document } = parseHTML('<html></html>');
-  const drawing = Plot.plot({
-    document,
-    ...size,
-    className: 'plot',
-    style: { fontSize: '11px' },
+export function draw({ x, y, description, format, marks, largest }: PlotOptions): string {
+  const drawing = newDrawing({
+    height: size.height,
     marginTop: 32,
     marginRight: 10,
     marginBottom: 36,
@@ -65,6 +74,7 @@ export function draw({ x, y, description, format, marks }: PlotOptions): string 
       tickFormat: y.tick,
       tickSize: 0,
     },
+    ...(largest === undefined ? {} : { r: { domain: [0, largest], range: [1.5, 6] } }),
     marks: [
       ...(y.ticks === undefined
         ? [Plot.gridY({ ticks: 5, stroke: 'currentColor', strokeOpacity: 0.12 })]
@@ -79,6 +89,35 @@ export function draw({ x, y, description, format, marks }: PlotOptions): string 
   }
   drawing.setAttribute('data-unit', x.unit);
   drawing.setAttribute('data-format', format);
+  return textOf(drawing);
+}
+
+/** The same for a drawing of any kind and height. */
+export function drawFreely({ description, height, margins, scales, marks }: FreePlotOptions): string {
+  const drawing = newDrawing({
+    ...{ height, ariaLabel: description, marks: [...marks], ...scales },
+    marginTop: margins.top,
+    marginRight: margins.right,
+    marginBottom: margins.bottom,
+    marginLeft: margins.left,
+  });
+  return textOf(drawing);
+}
+
+type Drawing = ReturnType<typeof Plot.plot>;
+
+function newDrawing(options: Plot.PlotOptions): Drawing {
+  const { document } = parseHTML('<html></html>');
+  return Plot.plot({
+    document,
+    width: size.width,
+    className: 'plot',
+    style: { fontSize: '11px' },
+    ...options,
+  });
+}
+
+function textOf(drawing: Drawing): string {
   drawing.setAttribute('role', 'img');
   drawing.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
   return rounded(drawing.outerHTML as string);

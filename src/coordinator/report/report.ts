@@ -5,6 +5,7 @@ import { duration, figures, percent } from '../progress-text.js';
 import { runFolderAt } from '../run-folder.js';
 import { axisOf, type Unit } from './axis.js';
 import { binsPerCurve, type Comparison } from './curves.js';
+import { evaluation } from './evaluation.js';
 import { faults } from './faults.js';
 import { labelsOf } from './labels.js';
 import { learning } from './learning.js';
@@ -14,6 +15,7 @@ import { moment, provenance } from './provenance.js';
 import { results, standingOf, throughputOf } from './results.js';
 import { globalBatchOf, type RunData, readRunData } from './run-data.js';
 import type { Fact, Section } from './section.js';
+import { spaces } from './spaces.js';
 import { speed } from './speed.js';
 import { stageResults } from './stage-results.js';
 import { stepTimeline } from './step-timeline.js';
@@ -53,9 +55,13 @@ export function sectionsOf(comparison: Comparison): Section[] {
   const began = comparison.runs.some(({ steps }) => steps.length > 0);
   const timeline = stepTimeline(comparison);
   const undone = faults(comparison);
+  const [evaluated, seen] = [evaluation(comparison), spaces(comparison)];
   return [
     results(comparison),
-    ...(began ? [learning(comparison), speed(comparison)] : []),
+    ...(began ? [learning(comparison)] : []),
+    ...(evaluated === undefined ? [] : [evaluated]),
+    ...(seen === undefined ? [] : [seen]),
+    ...(began ? [speed(comparison)] : []),
     ...(timeline === undefined ? [] : [timeline]),
     ...(undone === undefined ? [] : [undone]),
     provenance(comparison),
