@@ -32,7 +32,7 @@ const argv = yargs(hideBin(process.argv))
   })
   .option('steps', { type: 'number', default: 20, describe: 'Steps, at most one epoch of the sample' })
   .option('batch', { type: 'number', default: 64, describe: 'Images in a step' })
-  .option('rate', { type: 'number', default: 0.01, describe: 'Learning rate' })
+  .option('rate', { type: 'number', default: 0.0005, describe: 'Learning rate' })
   .option('limit', { type: 'number', default: 1e-3, describe: 'The most that a loss may differ, relatively' })
   .option('threads', { type: 'number', default: 2, describe: 'Threads of either' })
   .option('json', { type: 'boolean', default: false, describe: 'Print JSON instead of a table' })
@@ -45,7 +45,11 @@ function configOf(objective) {
   const contrastive = objective === 'supcon';
   return {
     name: `parity-${objective}`,
-    data: { dataset: 'sample', augment: { crop: 0, flip: false }, limit: { train: argv.steps * argv.batch } },
+    data: {
+      dataset: 'sample',
+      augment: { crop: 0, flip: 'none' },
+      limit: { train: argv.steps * argv.batch },
+    },
     model: {
       encoder: 'resnet50',
       stem: 'cifar',

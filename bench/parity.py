@@ -51,16 +51,18 @@ def load(model: nn.Module, folder: Path, specs: list[dict[str, Any]]) -> None:
 
 
 def supcon(features: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Khosla et al. 2020, equation 2: the mean over the positives outside of the logarithm, self excluded."""
+    """Khosla et al. 2020, equation 2 over the number of rows: the mean over the positives outside of the logarithm.
+
+    A row is no positive of its own, and one without positives adds nothing.
+    """
     rows = functional.normalize(features)
     others = ~torch.eye(len(rows), dtype=torch.bool)
     similarity = (rows @ rows.T / temperature).masked_fill(~others, -torch.inf)
     logarithms = torch.log_softmax(similarity, 1)
     positives = (labels[:, None] == labels[None, :]) & others
     counts = positives.sum(1)
-    anchors = counts > 0
     sums = torch.where(positives, logarithms, 0).sum(1)
-    return -(sums[anchors] / counts[anchors]).mean()
+    return -(sums / counts.clamp(min=1)).mean()
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import { resultOf, smallConfig, undisturbed } from './small-run.js';
 const text = smallConfig({
   microBatches: 4,
   epochs: [4, 4],
+  augment: '{ crop: 0, resizedCrop: {}, flip: alternating, cutout: 8 }',
   more: 'checkpoint: { everySteps: 5, keep: 3 }',
 });
 const totalSteps = 128;

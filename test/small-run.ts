@@ -8,6 +8,8 @@ export interface SmallRun {
   readonly microBatches: number;
   /** Of the contrastive stage, and of the traditional one. */
   readonly epochs: readonly [number, number];
+  /** How images are augmented, beside the default. */
+  readonly augment?: string;
   /** Lines of the config beside these. */
   readonly more: string;
 }
@@ -16,10 +18,15 @@ export interface SmallRun {
  * Both objectives, dropout, clipping, two optimisers, a schedule, averages, and a loss scale that grows until the squares
  * of gradients overflow, so that steps are skipped again and again.
  */
-export function smallConfig({ microBatches, epochs: [pretrain, train], more }: SmallRun): string {
+export function smallConfig({
+  microBatches,
+  epochs: [pretrain, train],
+  augment = '{}',
+  more,
+}: SmallRun): string {
   return `
 name: small
-data: { dataset: sample, limit: { train: 1024, test: 100 } }
+data: { dataset: sample, limit: { train: 1024, test: 100 }, augment: ${augment} }
 model: { encoder: tiny, classifier: { hidden: [16], dropout: 0.2 }, projection: { widths: [16] } }
 batch: { microBatches: ${microBatches}, microBatchSize: 16 }
 evaluate: { batchSize: 50 }

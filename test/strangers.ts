@@ -96,7 +96,8 @@ export function controlMessage(draw: Draw): Record<string, unknown> {
     { type: 'beat', phase: 'reduce', step },
     { type: 'joined', generation },
     { type: 'broken', generation, message: 'nothing' },
-    { type: 'prepared', stage: draw(3), fingerprint },
+    { type: 'prepared', stage: draw(3), fingerprint, rounds: draw(3) },
+    { type: 'encoded', round: draw(3) },
     {
       type: 'reduced',
       generation,

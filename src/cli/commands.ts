@@ -1,6 +1,7 @@
 /** All commands, in the order in which help lists them. */
 import type { CommandModule } from 'yargs';
 import { benchCommand } from './bench.js';
+import { compareCommand } from './compare.js';
 import { coordinatorCommand } from './coordinator.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
@@ -19,6 +20,7 @@ export const commands = [
   demoCommand,
   doctorCommand,
   trainCommand,
+  compareCommand,
   watchCommand,
   evalCommand,
   reportCommand,

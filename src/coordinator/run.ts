@@ -146,14 +146,16 @@ async function formFirst(group: WorkerGroup, { config, workers }: GroupOptions):
   await group.form(bySlot.slice(0, workers), connectSeconds * 1000);
 }
 
-function checkWorkers(workers: number, microBatches: number): void {
+/** @throws LockstepError USAGE when there are more workers than micro-batches */
+export function checkWorkers(workers: number, microBatches: number): void {
   if (workers <= microBatches) return;
   throw new LockstepError('USAGE', `${workers} workers can't share ${microBatches} micro-batches.`, {
     hint: `Start at most ${microBatches} workers, or raise batch.microBatches.`,
   });
 }
 
-function limited(dataset: Dataset, split: 'train' | 'test', limit: number | undefined): number {
+/** Images in use of a split. @throws LockstepError CONFIG when data.limit asks for more than there are */
+export function limited(dataset: Dataset, split: 'train' | 'test', limit: number | undefined): number {
   const { count } = dataset.split(split);
   if (limit !== undefined && limit > count) {
     throw new LockstepError(

@@ -151,6 +151,12 @@ async function run(
           log(`stage '${stage.config.name}' begins`);
           progress.stage(stage);
         },
+        encoded: (done, rounds, seconds) => {
+          if (done > 1 && done < rounds) return;
+          const line = `features of the frozen encoder: ${done} of ${rounds} rounds, ${seconds.toFixed(1)} s`;
+          log(line);
+          progress.note(line);
+        },
         step: (event: StepEvent, position: Position) => {
           saver.check();
           record(event);

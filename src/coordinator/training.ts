@@ -7,6 +7,7 @@ import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.
 import type { Assignment } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
 import { evaluate } from './evaluation.js';
+import { FeatureCaches, type RoundDone } from './feature-caches.js';
 import { requireFiniteLoss, skippedBy } from './finite.js';
 import type { EvalEvent, StepEvent } from './metrics.js';
 import { type RankTimes, rankTimes, slowestRank, waitingForSlowest } from './rank-times.js';
@@ -16,6 +17,8 @@ import type { WorkerGroup } from './worker-group.js';
 /** Who is told of what happens, in order. */
 export interface TrainingObserver {
   stage(stage: TimelineStage): void;
+  /** A round of the frozen encoder's features is done: it is part of the next step's time. */
+  encoded?: RoundDone;
   /** `fingerprint` is that of the weights before the step; `ranks` is where each rank's time went. */
   step(event: StepEvent, position: Position, fingerprint: string, ranks: readonly RankTimes[]): void;
   evaluation(event: EvalEvent): void;
@@ -84,7 +87,7 @@ export class Training {
   async #stage(stage: TimelineStage, from: number, end: number): Promise<number> {
     const { config, group, observer, timeline, firstStep, restore, stop } = this.options;
     observer.stage(stage);
-    await this.#surviving(undefined, async () => {
+    const caches = await this.#surviving(undefined, async () => {
       await group.broadcast({ type: 'prepare', stage: stage.index });
       const prepared = await group.collect('prepared', config.deadlines.prepareSeconds * 1000);
       sameEverywhere(
@@ -93,19 +96,29 @@ export class Training {
         (rank) => group.nameOf(rank),
       );
       if (from === firstStep) await restore?.(stage);
+      return new FeatureCaches(group, prepared[0]!.rounds, config.deadlines.stepSeconds * 1000);
     });
     let dealt = false;
     for (let step = from; step < end; step += 1) {
       const position = timeline.position(step);
+      let encodingMs = 0;
+      const encode = async (until?: AbortSignal) => {
+        encodingMs += await caches.fill(step, (...done) => observer.encoded?.(...done), until);
+      };
+      if (!dealt) await this.#surviving(stage, () => encode(stop));
       if (!dealt && stop.aborted) {
         if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
         return step;
       }
       const { event, pause, fingerprint, ranks } = await this.#surviving(stage, async () => {
-        if (!dealt) await this.#deal(step, stage.index);
+        if (!dealt) {
+          // For a generation that has come since.
+          await encode();
+          await this.#deal(step, stage.index);
+        }
         // Should it come to nothing, it is dealt again.
         dealt = false;
-        return await this.#step(position, step, end);
+        return await this.#step(position, step, end, encodingMs);
       });
       dealt = pause === undefined;
       observer.step(event, position, fingerprint, ranks);
@@ -175,6 +188,7 @@ export class Training {
     position: Position,
     step: number,
     end: number,
+    encodingMs: number,
   ): Promise<{
     readonly event: StepEvent;
     readonly pause: Pause | undefined;
@@ -202,7 +216,7 @@ export class Training {
       ),
     );
     const applied = await group.collectFromSurvivors('applied', deadline);
-    const total = performance.now() - began;
+    const total = performance.now() - began + encodingMs;
     const ranks = rankTimes(reduced, applied);
     const slowest = slowestRank(ranks);
     const { gradNorm, lossScale } = [...applied.values()][0]!;

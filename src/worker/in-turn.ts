@@ -83,7 +83,7 @@ async function embedFirst(
   const gather = gatherOf(work);
   try {
     for (const [k, batch] of batches) {
-      const { embedding } = await embed.run({ images: batch.images });
+      const { embedding } = await embed.run({ images: batch.images, ...batch.augmentation });
       gather.contribute('embeddings', k, embedding!.floats);
       gather.contribute('labels', k, Float32Array.from(batch.labels));
       embedding!.free();

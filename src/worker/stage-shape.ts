@@ -1,6 +1,12 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
+import { hasFixedFeatures } from '../shared/config/fixed-features.js';
 import { isContrastive, viewsOf } from '../shared/config/objectives.js';
-import type { Config, LossScaleConfig, StageConfig } from '../shared/config/schema.js';
+import {
+  type Config,
+  type LossScaleConfig,
+  type StageConfig,
+  stageAugment,
+} from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
 import { rateFactors } from '../shared/optimizer/rate-factors.js';
@@ -15,6 +21,10 @@ export interface StageShape {
   /** One micro-batch: a row for each view of each of its images. */
   readonly input: InputShape;
   readonly freezesEncoder: boolean;
+  /** The encoder's features are its input, not images: see feature-cache.ts. */
+  readonly cachesFeatures: boolean;
+  /** An evaluation finds the features of the one before: test images are never augmented. */
+  readonly keepsTestFeatures: boolean;
   /** BatchNorm takes its statistics over the global batch: all micro-batches of a worker are in flight together. */
   readonly synchronized: boolean;
   readonly dropsOut: boolean;
@@ -27,10 +37,22 @@ export interface StageShape {
   readonly lossScale: LossScaleConfig;
 }
 
-/** @throws LockstepError CONFIG when `learningRates` names a parameter that the stage does not train */
-export function stageShape(config: Config, model: Model, index: number): StageShape {
+/** The most memory that a worker gives to a cache of features. */
+const mostCacheBytes = 2 ** 30;
+
+/**
+ * @param trainImages without their number nothing is cached
+ * @throws LockstepError CONFIG when `learningRates` names a parameter that the stage does not train
+ */
+export function stageShape(
+  config: Config,
+  model: Model,
+  index: number,
+  trainImages = Number.POSITIVE_INFINITY,
+): StageShape {
   const stage = config.stages[index]!;
   const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
+  const cacheBytes = trainImages * model.featureWidth * Float32Array.BYTES_PER_ELEMENT;
   const head = isContrastive(stage) ? 'projection' : 'classifier';
   const trained = model.parameters.filter(
     ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
@@ -42,8 +64,11 @@ export function stageShape(config: Config, model: Model, index: number): StageSh
     input: {
       count: config.batch.microBatchSize * viewsOf(stage),
       normalization: config.model.normalization,
+      augment: stageAugment(config, stage),
     },
     freezesEncoder,
+    cachesFeatures: hasFixedFeatures(config, stage) && cacheBytes <= mostCacheBytes,
+    keepsTestFeatures: freezesEncoder && stage.cacheFeatures === 'auto',
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
     trained,
@@ -82,9 +107,12 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
 }
 
 /** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */
-export function gatheredSizes({ config, input, synchronized, observedStatistics }: StageShape, model: Model) {
+export function gatheredSizes(stage: StageShape, model: Model): number[] {
+  const { config, input, synchronized, cachesFeatures, observedStatistics } = stage;
   const contrastive = isContrastive(config) ? [input.count * model.embeddingWidth, input.count] : [];
   // A layer has two statistics [C], and exchanges [2·C] twice: forward and backward.
   const batchNorm = synchronized ? observedStatistics.map(({ shape }) => 2 * elementCount(shape)) : [];
-  return [...contrastive, ...batchNorm];
+  // Before the first step, in rounds.
+  const features = cachesFeatures ? [input.count * model.featureWidth, input.count] : [];
+  return [...contrastive, ...batchNorm, ...features];
 }

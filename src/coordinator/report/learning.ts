@@ -104,6 +104,6 @@ export function learning(comparison: Comparison): Section {
     title: 'Learning',
     text: labels.length > 1 ? ['Lines are training, lines with dots are the test images.'] : [],
     figures,
-    legend: labels.length > 1 ? runLegend(labels) : roleLegend(true),
+    legend: labels.length > 1 ? runLegend(comparison) : roleLegend(true),
   };
 }

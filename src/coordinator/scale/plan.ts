@@ -82,3 +82,11 @@ export function interleaved(workers: readonly number[], repeats: number): Planne
     workers.map((_, i) => ({ workers: workers[(i + repeat) % workers.length]!, repeat })),
   ).flat();
 }
+
+/** Whether the run is one of the plan. */
+export function planned(
+  { workers, repeats }: Pick<StudyPlan, 'workers' | 'repeats'>,
+  run: PlannedRun,
+): boolean {
+  return workers.includes(run.workers) && run.repeat < repeats;
+}

@@ -1,4 +1,6 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
+
+import type { AugmentConfig } from './augment.js';
 import { isContrastive } from './objectives.js';
 import type { Config, StageConfig } from './schema.js';
 
@@ -10,7 +12,14 @@ export interface Disagreement {
 
 /** All disagreements, in the order of the stages. */
 export function disagreements(config: Config): Disagreement[] {
-  return [...heads(config), ...config.stages.flatMap((stage, index) => stageChecks(config, stage, index))];
+  return [
+    ...heads(config),
+    ...augmentChecks(config.data.augment, ['data', 'augment']),
+    ...config.stages.flatMap((stage, index) => [
+      ...stageChecks(config, stage, index),
+      ...(stage.augment === undefined ? [] : augmentChecks(stage.augment, ['stages', index, 'augment'])),
+    ]),
+  ];
 }
 
 function heads({ model, stages }: Config): Disagreement[] {
@@ -40,6 +49,29 @@ function heads({ model, stages }: Config): Disagreement[] {
     found.push({
       path: ['model', 'classifier'],
       message: 'is used by no stage: remove it, or add a stage with the objective softmax',
+    });
+  }
+  return found;
+}
+
+function augmentChecks(
+  { crop, resizedCrop }: AugmentConfig,
+  section: readonly (string | number)[],
+): Disagreement[] {
+  if (resizedCrop === undefined) return [];
+  const found: Disagreement[] = [];
+  if (crop > 0) {
+    found.push({
+      path: [...section, 'crop'],
+      message: `must be 0 where there is a resizedCrop, not ${crop}: an image is cropped once`,
+    });
+  }
+  for (const key of ['scale', 'ratio'] as const) {
+    const [least, most] = resizedCrop[key];
+    if (least <= most) continue;
+    found.push({
+      path: [...section, 'resizedCrop', key],
+      message: `must ascend, not ${least}, ${most}`,
     });
   }
   return found;

@@ -22,6 +22,8 @@ interface Json {
   readonly type?: string;
   readonly description?: string;
   readonly unit?: string;
+  /** The path of a section with the same fields, which are described there. */
+  readonly sameAs?: string;
   readonly default?: unknown;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
@@ -37,11 +39,13 @@ interface Json {
   readonly exclusiveMaximum?: number;
 }
 
-const root = z.toJSONSchema(configSchema, { io: 'input' }) as Json;
+function jsonOf(schema: z.ZodType): Json {
+  return z.toJSONSchema(schema, { io: 'input' }) as Json;
+}
 
 /** Every field, in the order of the schema, sections before what is in them. */
-export function configFields(): Field[] {
-  return walk(root, '', undefined);
+export function configFields(schema: z.ZodType = configSchema): Field[] {
+  return walk(jsonOf(schema), '', undefined);
 }
 
 /** A key that a section knows, and for which of its kinds when not for all: `objective: npairs or supcon`. */
@@ -51,8 +55,8 @@ export interface KnownKey {
 }
 
 /** The keys that the section at a path may have. */
-export function knownKeys(path: readonly (string | number)[]): KnownKey[] {
-  let sections: readonly Json[] = [root];
+export function knownKeys(path: readonly (string | number)[], schema: z.ZodType = configSchema): KnownKey[] {
+  let sections: readonly Json[] = [jsonOf(schema)];
   for (const step of path) {
     sections = sections.flatMap((section) => {
       const next = typeof step === 'number' ? section.items : section.properties?.[step];
@@ -109,6 +113,7 @@ function walk(section: Json, prefix: string, only: string | undefined): Field[] 
           : (schema.description ?? ''),
       ...(limited === undefined ? {} : { only: limited }),
     });
+    if (schema.sameAs !== undefined) continue;
     if (schema.items !== undefined) fields.push(...walk(schema.items, `${path}[].`, limited));
     else fields.push(...walk(schema, `${path}.`, limited));
   }
@@ -133,6 +138,7 @@ function hasFields(schema: Json): boolean {
 
 /** What a value must be, in words. */
 function typeOf(schema: Json): string {
+  if (schema.sameAs !== undefined) return `section, with the keys of ${code(schema.sameAs)}`;
   if (schema.enum !== undefined) return schema.enum.map(code).join(' or ');
   if (schema.prefixItems !== undefined) {
     return `list of ${schema.prefixItems.length}: ${typeOf(schema.prefixItems[0]!)} each`;

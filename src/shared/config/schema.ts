@@ -1,9 +1,10 @@
 /** What a config file may say: every key, with its type, default, unit and meaning. docs/config.md is made from it. */
 import { z } from 'zod';
+import { type AugmentConfig, augmentSchema } from './augment.js';
 import type { Frozen } from './frozen.js';
 
 /** Names end up in paths and file names. */
-const label = z
+export const label = z
   .string()
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
@@ -25,19 +26,9 @@ const data = z.strictObject({
     .describe(
       '`sample`: the CIFAR-10 subset in the repository; `cifar10`: all of it, after `lockstep data import`; or a folder that `lockstep data import SOURCE --to DIR` made.',
     ),
-  augment: z
-    .strictObject({
-      crop: z
-        .int()
-        .min(0)
-        .max(16)
-        .default(4)
-        .meta({ unit: 'pixels' })
-        .describe('Zero padding on each side before a random 32x32 crop; 0 for no crop.'),
-      flip: z.boolean().default(true).describe('Mirror half of the images, left to right.'),
-    })
+  augment: augmentSchema
     .prefault({})
-    .describe('Augmentation of training images, keyed by seed, epoch and image.'),
+    .describe('How training images are changed, keyed by seed, epoch and image.'),
   limit: z
     .strictObject({
       train: count.optional().meta({ unit: 'images' }).describe('Train on the first so many images only.'),
@@ -276,6 +267,10 @@ const training = {
   clipNorm: positive
     .optional()
     .describe('Scale gradients so that their global norm is at most this. Without it they are not clipped.'),
+  augment: augmentSchema
+    .optional()
+    .meta({ sameAs: 'data.augment' })
+    .describe('How this stage changes training images, all of it: nothing is taken from `data.augment`.'),
   learningRates: z
     .array(
       z.strictObject({
@@ -331,6 +326,12 @@ const stage = z.discriminatedUnion('objective', [
       .default('none')
       .describe(
         'What stays as an earlier stage left it: nothing, or the encoder (its BatchNorm then in inference mode).',
+      ),
+    cacheFeatures: z
+      .enum(['auto', 'never'])
+      .default('auto')
+      .describe(
+        'What becomes of the features of a frozen encoder. `auto`: where training images are not augmented, they are computed once and kept by every worker, if that takes at most 1 GiB; those of the test images always are. `never`: computed anew each time.',
       ),
   }),
   z.strictObject({
@@ -528,6 +529,12 @@ export const configSchema = z.strictObject({
 
 /** A complete configuration: checked, with all defaults, and frozen. */
 export type Config = Frozen<z.output<typeof configSchema>>;
+
+/** How a stage augments: by its own section, or by that of the data. */
+export function stageAugment({ data }: Config, { augment }: StageConfig): AugmentConfig {
+  return augment ?? data.augment;
+}
+
 export type DataConfig = Config['data'];
 export type ModelConfig = Config['model'];
 export type StageConfig = Config['stages'][number];

@@ -60,6 +60,8 @@ export interface Model {
   /** In the order in which forward uses them. */
   readonly parameters: readonly ParameterSpec[];
   readonly statistics: readonly StatisticSpec[];
+  /** Columns of what `encode` returns. */
+  readonly featureWidth: number;
   /** Columns of what `project` returns; 0 without a projection head. */
   readonly embeddingWidth: number;
   /** Normalised images [n,h,w,3] to features [n,f]. */
@@ -81,6 +83,7 @@ export function buildModel(config: ModelConfig): Model {
   const parts = [encoder, ...(projection ? [projection] : []), ...(classifier ? [classifier] : [])];
   return {
     ...tensorsOf(parts),
+    featureWidth: encoder.width,
     embeddingWidth: config.projection?.widths.at(-1) ?? 0,
     encode: encoder.apply,
     project: projection?.apply ?? missing('projection'),

@@ -21,6 +21,7 @@ export const phaseSchema = z.enum([
   'reduce',
   'commit',
   'apply',
+  'encode',
   'evaluate',
   'checkpoint',
   'idle',
@@ -100,7 +101,15 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('joined'), generation }),
   /** The step, or what else this generation did, came to nothing here: `message` says why. Waits for the next generation. */
   z.strictObject({ type: z.literal('broken'), generation, message: z.string() }),
-  z.strictObject({ type: z.literal('prepared'), stage: z.int().nonnegative(), fingerprint: z.string() }),
+  z.strictObject({
+    type: z.literal('prepared'),
+    stage: z.int().nonnegative(),
+    fingerprint: z.string(),
+    /** Of `encode`, before the stage's first step; 0 where it caches no features. */
+    rounds: z.int().nonnegative(),
+  }),
+  /** It has the features of all rounds up to this one. */
+  z.strictObject({ type: z.literal('encoded'), round: z.int().nonnegative() }),
   z.strictObject({
     type: z.literal('reduced'),
     generation,
@@ -173,6 +182,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     ticket: z.string(),
   }),
   z.strictObject({ type: z.literal('prepare'), stage: z.int().nonnegative() }),
+  /** Asks for a share of this round of the frozen encoder's features, and to keep everybody's; `step` is the next one. */
+  z.strictObject({ type: z.literal('encode'), step, round: z.int().nonnegative() }),
   z.strictObject({ type: z.literal('step'), assignment: assignmentSchema }),
   z.strictObject({
     type: z.literal('commit'),

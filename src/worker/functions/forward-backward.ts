@@ -44,9 +44,10 @@ function ports(t: Trace): Host {
 }
 
 /**
- * Inputs: `images` uint8 [rows,32,32,3], `labels` int32 [rows], and `dropoutSeed` int32 [2] where the stage drops out: see
- * `feedsOf`. Every bucket is sent to the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the
- * global loss with respect to them: the exact scheme, see docs/design.md.
+ * Inputs: `images` uint8 [rows,32,32,3] (`features` float32 [rows,f] where the stage caches them), `labels` int32 [rows],
+ * `dropoutSeed` int32 [2] where the stage drops out, and what augmentation needs: see `feedsOf`. Every bucket is sent to
+ * the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the global loss with respect to
+ * them: the exact scheme, see docs/design.md.
  */
 export function traceForwardBackward(
   name: string,
@@ -61,13 +62,12 @@ export function traceForwardBackward(
     const weights = stage.trained.map(({ name }) => t.read(replica.trained(name)));
     const scale = lossScale(t, replica, stage);
     // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
-    const pixels = images(t, stage.input);
-    const frozen = stage.freezesEncoder
-      ? replica.model.encode(inferenceScope(t, replica), pixels)
-      : undefined;
+    const encode = stage.freezesEncoder
+      ? frozenFeatures(t, replica, stage)
+      : encoder(t, replica, stage, scope);
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
-      const features = frozen ?? replica.model.encode(scope, pixels);
+      const features = encode();
       const loss = isContrastive(stage.config)
         ? contrastive(host, replica, scope, features)
         : classification(t, replica, scope, stage, stage.config, features);
@@ -85,6 +85,21 @@ export function traceForwardBackward(
     scope.release();
     return {};
   });
+}
+
+/** The features of a frozen encoder, from a cache or from images. */
+function frozenFeatures(t: Trace, replica: Replica, stage: StageShape): () => Tensor2D {
+  const { count } = stage.input;
+  const features = stage.cachesFeatures
+    ? (t.input('features', 'float32', [count, replica.model.featureWidth]) as Tensor2D)
+    : replica.model.encode(inferenceScope(t, replica), images(t, stage.input));
+  return () => features;
+}
+
+/** The features of an encoder that is trained: computed where the gradient's tape sees it. */
+function encoder(t: Trace, replica: Replica, stage: StageShape, scope: ReplicaScope): () => Tensor2D {
+  const pixels = images(t, stage.input);
+  return () => replica.model.encode(scope, pixels);
 }
 
 function classification(
@@ -115,10 +130,11 @@ function contrastive(host: Host, replica: Replica, scope: ReplicaScope, features
 /** The inputs of a run on this micro-batch. */
 export function feedsOf(
   { config, dropsOut }: StageShape,
-  { images, labels, dropoutSeed }: MicroBatch,
+  { images, features, labels, dropoutSeed, augmentation }: MicroBatch,
 ): Feeds {
   return {
-    images,
+    ...(features === undefined ? { images } : { features }),
+    ...augmentation,
     ...(isContrastive(config) ? {} : { labels }),
     ...(dropsOut ? { dropoutSeed } : {}),
   };

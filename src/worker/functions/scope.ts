@@ -1,5 +1,7 @@
 /** What a model sees of the replica while it is traced: parameters, statistics, and whether it is being trained. */
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import { pixelAugmentation } from '../../shared/augment/pixels.js';
+import type { AugmentConfig } from '../../shared/config/augment.js';
 import type { Config } from '../../shared/config/schema.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
@@ -82,10 +84,14 @@ export interface InputShape {
   /** Images a run. */
   readonly count: number;
   readonly normalization: Config['model']['normalization'];
+  /** In training. What it needs beside whole pixels is computed in the graph, from inputs of its own. */
+  readonly augment?: AugmentConfig;
 }
 
-/** The images input: bytes to the device, normalised there. Float32 [count,32,32,3]. */
-export function images(t: Trace, { count, normalization }: InputShape): Tensor4D {
+/** The images input: bytes to the device, augmented and normalised there. Float32 [count,32,32,3]. */
+export function images(t: Trace, { count, normalization: { mean, std }, augment }: InputShape): Tensor4D {
   const pixels = t.input('images', 'uint8', [count, ...imageShape]) as Tensor4D;
-  return normalize(pixels, normalization.mean, normalization.std);
+  if (augment === undefined) return normalize(pixels, mean, std);
+  const change = pixelAugmentation(augment, count, (name, shape) => t.input(name, 'float32', shape));
+  return change.normalized(normalize(change.pixels(pixels), mean, std));
 }
