@@ -87,14 +87,18 @@ describe.skipIf(python === undefined)('TensorBoard', () => {
     const steps = await eventsOf(run, 'step');
     const evaluations = await eventsOf(run, 'eval');
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: totalSteps }, (_, i) => i + 1));
-    const single = (values: readonly [number, number | undefined][]) =>
+    const single = (values: readonly (readonly [number, number | undefined])[]) =>
       values.flatMap(([step, value]) => (value === undefined ? [] : [[step, Math.fround(value)]]));
     const of = (tag: string) => scalars[tag]!.map(([step, , value]) => [step, value]);
     expect(of('train/loss')).toEqual(single(steps.map(({ step, loss }) => [step, loss])));
     expect(of('train/accuracy')).toEqual(single(steps.map(({ step, accuracy }) => [step, accuracy])));
     expect(of('train/excess')).toEqual(single(steps.map(({ step, excess }) => [step, excess])));
     expect(of('train/lr')).toEqual(single(steps.map(({ step, lr }) => [step, lr])));
-    expect(of('train/grad_norm')).toEqual(single(steps.map(({ step, gradNorm }) => [step, gradNorm])));
+    // A step that was skipped has none, but a loss scale.
+    const norms = steps.map(({ step, gradNorm, skipped }) => [step, skipped ? undefined : gradNorm] as const);
+    expect(norms.some(([, norm]) => norm === undefined)).toBe(true);
+    expect(of('train/grad_norm')).toEqual(single(norms));
+    expect(of('train/loss_scale')).toEqual(single(steps.map(({ step, lossScale }) => [step, lossScale])));
     expect(of('throughput/images_per_second')).toEqual(single(steps.map((e) => [e.step, e.imagesPerSec])));
     expect(of('step_ms/exposed_comm')).toEqual(single(steps.map(({ step, ms }) => [step, ms.exposedComm])));
     expect(of('eval/loss')).toEqual(single(evaluations.map(({ step, loss }) => [step, loss])));

@@ -101,7 +101,12 @@ export async function withWorkers<T>(
         logs,
         restarts: options.restarts,
         environment: options.environment,
-        onExit: (slot, how) => group.exited(slot, `${how} (see ${logs}/worker-${slot}.log)`),
+        onExit: (slot, how, byItself) => {
+          const line = `${how} (see ${logs}/worker-${slot}.log)`;
+          // What it said may still be on its way, and says more.
+          if (byItself) setTimeout(() => group.exited(slot, line), newsMs).unref();
+          else group.exited(slot, line);
+        },
       });
     }
     await formFirst(group, options);
@@ -131,6 +136,9 @@ function protectionOf(encryption: Config['exchange']['encryption'], bind: string
   const exposed = !isLoopback(parseEndpoint(bind).host);
   return { encrypted: encryption === 'always' || (encryption === 'auto' && exposed), token: newKeyPair() };
 }
+
+/** How long a worker's last message may take after its process has ended. */
+const newsMs = 500;
 
 /** How long local workers may take to end by themselves. */
 const endMs = 4000;
