@@ -48,7 +48,7 @@ describe('lockstep report', () => {
     const written = await documentOf(...runs, '--out', join(folder, 'x.html'), '--plots', plots);
     const names = written.plots.map(({ name }: { name: string }) => name);
     expect(names).toEqual([
-      ...['accuracy', 'loss-softmax', 'loss-npairs', 'excess', 'learning-rate', 'gradient-norm'],
+      ...['accuracy', 'loss-softmax', 'loss-npairs', 'excess-npairs', 'learning-rate', 'gradient-norm'],
       ...['throughput', 'step-time-1', 'step-time-2'],
     ]);
     for (const name of names) {

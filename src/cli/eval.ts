@@ -42,9 +42,10 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
         const result = await evaluateCheckpoint(checkpoint, wholeWorkers(workers), logs, embeddings);
         if (json) print(embeddings === undefined ? result : { ...result, embeddings });
         else {
-          const { images, loss, accuracy, folder } = result;
+          const { images, loss, accuracy, folder, weights } = result;
+          const of = weights === undefined ? '' : ' (EMA weights)';
           process.stdout.write(
-            `${folder}: accuracy ${(100 * accuracy).toFixed(2)} %, loss ${loss.toFixed(4)} on ${images} test images\n`,
+            `${folder}: accuracy ${(100 * accuracy).toFixed(2)} %, loss ${loss.toFixed(4)} on ${images} test images${of}\n`,
           );
           if (embeddings !== undefined) {
             process.stdout.write(`See the features with: tensorboard --logdir ${embeddings}\n`);

@@ -13,6 +13,8 @@ export interface CheckpointEvaluation extends EvaluationResult {
   readonly folder: string;
   readonly step: number;
   readonly images: number;
+  /** Set where the weights are the average over the steps of the checkpoint's stage. */
+  readonly weights?: 'ema';
 }
 
 /**
@@ -56,7 +58,9 @@ export async function evaluateCheckpoint(
             side: imageSide,
           });
         }
-        return { ...result, folder, step: manifest.step, images: testImages };
+        const stage = config.stages.find(({ name }) => name === manifest.stage);
+        const weights = stage?.ema === undefined ? {} : ({ weights: 'ema' } as const);
+        return { ...result, folder, step: manifest.step, images: testImages, ...weights };
       },
     );
   } finally {

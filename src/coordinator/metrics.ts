@@ -27,6 +27,10 @@ export const stepEventSchema = z.strictObject({
   lr: z.number(),
   /** Of the whole gradient, before clipping. */
   gradNorm: measured,
+  /** What the loss was multiplied by, where the scale is dynamic. */
+  lossScale: z.number().optional(),
+  /** Gradients overflowed with this scale: the step was committed and has changed nothing but the scale. */
+  skipped: z.literal(true).optional(),
   imagesPerSec: z.number(),
   workers: z.int().positive(),
   /** Milliseconds of the worker that computed longest. */
@@ -41,7 +45,7 @@ export const stepEventSchema = z.strictObject({
   }),
   /** The rank that the others waited for: longest busy with input and computing. */
   slowest: count.optional(),
-  /** n-pairs: the loss above its floor, comparable across batch sizes. */
+  /** n-pairs and SupCon: the loss above its floor, comparable across batch sizes. */
   excess: measured.optional(),
   /** Softmax: the share of the global batch that was right, 0 to 1. */
   accuracy: measured.optional(),
@@ -53,6 +57,8 @@ export const evalEventSchema = z.strictObject({
   loss: measured,
   /** 0 to 1. */
   accuracy: measured,
+  /** Of what: the average over the stage's steps, where it has one. */
+  weights: z.literal('ema').optional(),
 });
 
 /** Who takes part has changed after `step`: a worker was lost, or has come. */

@@ -3,6 +3,8 @@ import type { Config } from '../shared/config/schema.js';
 import type { Dataset } from '../shared/data/dataset.js';
 import { resolveDataset } from '../shared/data/resolve.js';
 import { gather } from '../shared/data/source.js';
+import { readInstallation } from '../shared/engine/installation.js';
+import { checkPrecision } from '../shared/engine/session-config.js';
 import { LockstepError } from '../shared/errors.js';
 import { Timeline } from '../shared/plan/timeline.js';
 import { type Join, newKeyPair, removeJoinFile, writeJoinFile } from '../shared/security/join.js';
@@ -55,6 +57,8 @@ export async function withWorkers<T>(
 ): Promise<T> {
   const { config, log, launch, workers, logs } = options;
   checkWorkers(workers, config.batch.microBatches);
+  // Workers on other hosts may have another engine, and say so themselves.
+  if (launch === 'local') checkPrecision({ precision: config.precision, device: readInstallation().kind });
   const dataset = await resolveDataset(config.data.dataset);
   const trainImages = limited(dataset, 'train', config.data.limit.train);
   const testImages = limited(dataset, 'test', config.data.limit.test);
@@ -134,14 +138,16 @@ async function formFirst(group: WorkerGroup, { config, workers }: GroupOptions):
   await group.form(bySlot.slice(0, workers), connectSeconds * 1000);
 }
 
-function checkWorkers(workers: number, microBatches: number): void {
+/** @throws LockstepError USAGE when there are more workers than micro-batches */
+export function checkWorkers(workers: number, microBatches: number): void {
   if (workers <= microBatches) return;
   throw new LockstepError('USAGE', `${workers} workers can't share ${microBatches} micro-batches.`, {
     hint: `Start at most ${microBatches} workers, or raise batch.microBatches.`,
   });
 }
 
-function limited(dataset: Dataset, split: 'train' | 'test', limit: number | undefined): number {
+/** Images in use of a split. @throws LockstepError CONFIG when data.limit asks for more than there are */
+export function limited(dataset: Dataset, split: 'train' | 'test', limit: number | undefined): number {
   const { count } = dataset.split(split);
   if (limit !== undefined && limit > count) {
     throw new LockstepError(

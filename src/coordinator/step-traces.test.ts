@@ -14,7 +14,7 @@ const applied = (ranks: readonly number[], traced: boolean) =>
     ranks.map((rank): [number, WorkerMessageOf<'applied'>] => [
       rank,
       {
-        ...{ type: 'applied', generation: 1, step: 1, gradNorm: 1, commitMs: 1 },
+        ...{ type: 'applied', generation: 1, step: 1, gradNorm: 1, lossScale: null, commitMs: 1 },
         ...(traced ? { trace } : {}),
       },
     ]),

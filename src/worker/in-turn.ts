@@ -89,7 +89,7 @@ async function embedFirst(
   try {
     for (const [k, batch] of batches) {
       const began = performance.now();
-      const { embedding } = await embed.run({ images: batch.images });
+      const { embedding } = await embed.run({ images: batch.images, ...batch.augmentation });
       input.recorder?.run(began);
       gather.contribute('embeddings', k, embedding!.floats);
       gather.contribute('labels', k, Float32Array.from(batch.labels));

@@ -1,4 +1,5 @@
 /** One step on one worker, up to the commit: forward and backward of its micro-batches, gather, all-reduce. */
+import type { Parameters } from '../shared/augment/parameters.js';
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { Range } from '../shared/plan/range.js';
 import type { Phase, StepResult, StepTimes } from '../shared/protocol/messages.js';
@@ -11,14 +12,18 @@ import type { StageProgram } from './stage-program.js';
 import type { StepRecorder } from './step-recorder.js';
 import { computeTogether } from './together.js';
 
-/** A micro-batch, ready to be fed. */
+/** A micro-batch, ready to be fed: a row for each of its images, or two where there are two views (see plan/views.ts). */
 export interface MicroBatch {
-  /** uint8, [m,32,32,3]. */
+  /** uint8, [rows,32,32,3]; empty where there are features. */
   readonly images: Uint8Array;
-  /** [m]. */
+  /** float32, [rows,f]: what the frozen encoder makes of the images, where the stage caches it. */
+  readonly features?: Float32Array;
+  /** [rows]. */
   readonly labels: Int32Array;
   /** int32 [2], keyed by seed, step and micro-batch. */
   readonly dropoutSeed: Int32Array;
+  /** What the graph augments by; nothing where whole pixels are moved at most. */
+  readonly augmentation?: Parameters;
 }
 
 export interface StepInput {

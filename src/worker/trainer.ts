@@ -7,7 +7,7 @@ import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { type ErrorCode, LockstepError } from '../shared/errors.js';
 import { buildModel } from '../shared/model/model.js';
 import { rangeOf } from '../shared/plan/range.js';
-import { learningRateAt } from '../shared/plan/schedule.js';
+import { learningRateAt, momentumAt } from '../shared/plan/schedule.js';
 import { Timeline } from '../shared/plan/timeline.js';
 import type {
   Assignment,
@@ -20,6 +20,7 @@ import { Batches } from './batches.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { Evaluation } from './evaluate.js';
 import { sentBytes } from './exchange/reducer.js';
+import { FeatureCache } from './feature-cache.js';
 import { Features } from './features.js';
 import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
 import { fetchFrom } from './remote-samples.js';
@@ -40,7 +41,8 @@ export class Trainer {
   #program: StageProgram | undefined;
   #evaluation: Evaluation | undefined;
   #features: Features | undefined;
-  /** What it took to fill the next step's batch ahead, in ms: part of that step's input, not of this one's commit. */
+  #cache: FeatureCache | undefined;
+  /** How long a step waited for the next one's batch, in ms: part of that step's input, not of this one's commit. */
   #aheadMs = 0;
   /** Settles when the last snapshot is on its way. */
   #saved: Promise<void> = Promise.resolve();
@@ -71,6 +73,8 @@ export class Trainer {
     const source = await openSource(config.data, dataset, fetchFrom(link), log);
     const session = new Session({ precision: config.precision, device: readInstallation().kind });
     const replica = new Replica(session, buildModel(config.model));
+    // What is wrong with any of them is said before anything is trained.
+    for (const index of config.stages.keys()) stageShape(config, replica.model, index);
     await replica.initialize(config.seed);
     const { train } = dataset;
     const timeline = new Timeline(config, train);
@@ -125,13 +129,24 @@ export class Trainer {
       case 'prepare':
         await this.#prepare(message.stage);
         break;
+      case 'encode': {
+        const { step, round } = message;
+        this.link.enter('encode', step);
+        this.mesh.begin(step);
+        await this.#cache?.fill(round, step, this.mesh, this.config.deadlines.stepSeconds * 1000);
+        await this.link.send({ type: 'encoded', round });
+        break;
+      }
       case 'step':
         await this.#steps(message.assignment);
         break;
       case 'evaluate': {
         this.link.enter('evaluate');
         this.#evaluation ??= new Evaluation(this.replica, this.config, this.source, this.dataset.test);
-        const sums = await this.#evaluation.run(message.batches);
+        const sums = await this.#evaluation.run(
+          message.batches,
+          this.#program?.shape.keepsTestFeatures ?? false,
+        );
         await this.link.send({
           type: 'evaluated',
           sums,
@@ -155,6 +170,7 @@ export class Trainer {
       case 'load':
         this.link.enter('checkpoint');
         await receiveTensors(this.link, this.replica, message.count);
+        this.#evaluation?.forget();
         await this.link.send({ type: 'loaded', fingerprint: await fingerprint(this.wholeFingerprint) });
         break;
       case 'perturb':
@@ -204,14 +220,21 @@ export class Trainer {
 
   async #prepare(stage: number): Promise<void> {
     this.link.enter('prepare stage');
-    this.#program = await StageProgram.compile(
-      this.replica,
-      this.#shape(stage),
-      this.config.exchange.bucketBytes,
-    );
+    const shape = this.#shape(stage);
+    this.#program = await StageProgram.compile(this.replica, shape, this.config.exchange.bucketBytes);
+    this.#cache = shape.cachesFeatures
+      ? new FeatureCache(this.replica, shape, this.source, this.dataset.train)
+      : undefined;
+    this.batches.from(this.#cache);
+    this.#evaluation?.forget();
     const { lo, hi } = rangeOf(this.mesh.rank, this.mesh.worldSize, this.config.batch.microBatches);
     this.#program.reserve(hi - lo);
-    await this.link.send({ type: 'prepared', stage, fingerprint: await fingerprint(this.wholeFingerprint) });
+    await this.link.send({
+      type: 'prepared',
+      stage,
+      fingerprint: await fingerprint(this.wholeFingerprint),
+      rounds: this.#cache?.rounds ?? 0,
+    });
   }
 
   /** Steps as long as each commit brings the next assignment. */
@@ -241,6 +264,9 @@ export class Trainer {
       phase: (phase) => this.link.enter(phase, step),
       recorder,
     });
+    // Filled while the graph runs, so that input takes no time of a step.
+    const ahead = this.batches.lookAhead(step + 1, range);
+    ahead.catch(() => {});
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
     const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
     const times: StepTimes = { ...ms, input: ms.input + prepared + this.#aheadMs };
@@ -249,11 +275,10 @@ export class Trainer {
       this.link.enter('commit', step);
       recorder?.reported();
       await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
-      // Filled while the coordinator waits for slower ranks.
-      const looking = performance.now();
-      await this.batches.lookAhead(step + 1, range);
-      this.#aheadMs = performance.now() - looking;
-      recorder?.input(looking);
+      const waiting = performance.now();
+      await ahead;
+      this.#aheadMs = performance.now() - waiting;
+      recorder?.input(waiting);
       const { message } = await this.link.expect('commit');
       recorder?.committed();
       if (message.step !== step) {
@@ -263,17 +288,19 @@ export class Trainer {
         );
       }
       this.link.enter('apply', step);
-      const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
-      const { samples, stepInStage } = this.timeline.position(step);
-      const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
+      const { stage: place, samples, stepInStage } = this.timeline.position(step);
       const applying = performance.now();
-      const gradNorm = await applyStep(program, reduced, rate, stepInStage);
+      const applied = await applyStep(program, reduced, {
+        learningRate: learningRateAt(place.learningRate, place, samples),
+        momentum: momentumAt(place.learningRate, place, samples),
+        stepInStage,
+      });
       const sizes = program.buckets.map(({ size }) => size);
       await this.link.send({
         type: 'applied',
         generation,
         step,
-        gradNorm,
+        ...applied,
         commitMs: performance.now() - summed - this.#aheadMs,
         ...(recorder === undefined ? {} : { trace: recorder.finish(applying, sizes) }),
       });
@@ -284,6 +311,6 @@ export class Trainer {
   }
 
   #shape(stage: number): StageShape {
-    return stageShape(this.config, this.replica.model, stage);
+    return stageShape(this.config, this.replica.model, stage, this.dataset.train);
   }
 }

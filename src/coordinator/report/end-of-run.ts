@@ -1,4 +1,4 @@
-/** The report that a run, or a scaling study, leaves in its folder when it ends. */
+/** The report that a run, a comparison of several, or a scaling study leaves in its folder when it ends. */
 import { LockstepError } from '../../shared/errors.js';
 import type { Study } from '../scale/study.js';
 
@@ -16,6 +16,14 @@ export async function leaveReport(
     // Loaded now: a run's start has better things to do than to load a library for plots.
     const { writeRunReport } = await import('./report.js');
     await writeRunReport(run, failure);
+  });
+}
+
+/** As `leaveReport`. */
+export async function leaveComparisonReport(folder: string, note: (text: string) => void): Promise<void> {
+  await orNote(folder, note, async () => {
+    const { writeComparisonReport } = await import('./comparison-report.js');
+    await writeComparisonReport(folder);
   });
 }
 

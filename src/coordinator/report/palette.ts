@@ -33,8 +33,16 @@ export const palette: Readonly<Record<string, Colour>> = {
   other: { light: '#c5cad1', dark: '#4b525b' },
 };
 
+export interface Stroke {
+  readonly colour: string;
+  readonly dash: string | undefined;
+}
+
+/** How many runs have colours of their own. */
+export const runColours = runs.length;
+
 /** How the run at this index is drawn: dashes tell the seventh from the first. */
-export function strokeOf(run: number): { readonly colour: string; readonly dash: string | undefined } {
+export function strokeOf(run: number): Stroke {
   const dashes = [undefined, '5 3', '2 2'];
   return {
     colour: `var(--run-${(run % runs.length) + 1})`,

@@ -4,11 +4,13 @@ import { exampleTrace } from '../../../test/example-trace.js';
 import type { MetricsEvent } from '../metrics.js';
 import { aligned, durationOf, hiddenShare, typicalOf } from './aligned-trace.js';
 import { axisOf } from './axis.js';
+import { strokeOf } from './palette.js';
 import { stepTimeline } from './step-timeline.js';
 
 const comparisonOf = (...runs: readonly (readonly MetricsEvent[])[]) => {
   const data = runs.map((events) => exampleData(contrastive, events));
-  return { runs: data, labels: runs.map((_, i) => `run ${i + 1}`), axis: axisOf(data) };
+  const labels = runs.map((_, i) => `run ${i + 1}`);
+  return { runs: data, labels, strokes: runs.map((_, i) => strokeOf(i)), axis: axisOf(data) };
 };
 const events = exampleEvents(contrastive);
 const traced = [

@@ -1,7 +1,7 @@
 /** A scaling study from its first run to its last; study.json is written after each, so nothing measured is lost. */
 
-import { mkdir, readdir } from 'node:fs/promises';
 import { LockstepError } from '../../shared/errors.js';
+import { makeEmptyFolder } from '../new-folder.js';
 import { type HeaderOptions, headerOf, trainImagesOf } from './header.js';
 import { describeRun, measureRun, type RunOptions } from './measure-run.js';
 import { configFor, interleaved } from './plan.js';
@@ -15,7 +15,7 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
   const { config, workers, repeats, folder, stop, note } = options;
   const images = await trainImagesOf(config);
   const configs = new Map(workers.map((count) => [count, configFor(options, count, images)]));
-  await makeFolder(folder);
+  await makeEmptyFolder(folder);
   const study = await headerOf(options, configs.get(workers[0]!)!);
   const runs: StudyRun[] = [];
   const order = interleaved(workers, repeats);
@@ -31,18 +31,4 @@ export async function runStudy(options: StudyOptions): Promise<Study> {
   if (runs.length === 0)
     throw new LockstepError('INTERRUPTED', 'The study was stopped before its first run ended.');
   return { ...study, runs };
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-    const [first] = await readdir(folder);
-    if (first === undefined) return;
-    throw new LockstepError('RUN_FOLDER', `${folder} is not empty: it holds ${first}.`, {
-      hint: 'Choose an empty folder with --out.',
-    });
-  } catch (cause) {
-    if (cause instanceof LockstepError) throw cause;
-    throw new LockstepError('RUN_FOLDER', `${folder} can't be made: ${(cause as Error).message}.`, { cause });
-  }
 }

@@ -20,6 +20,16 @@ const measuredStepSchema = z.strictObject({
 });
 export type MeasuredStep = z.infer<typeof measuredStepSchema>;
 
+/** What it ran on. */
+export const machineSchema = z.strictObject({
+  host: z.string(),
+  processor: z.string(),
+  cores: count,
+  gpus: z.int().nonnegative(),
+  memoryGb: z.number(),
+  kernel: z.string(),
+});
+
 const runSchema = z.strictObject({
   workers: count,
   /** From 0. */
@@ -54,14 +64,7 @@ export const studySchema = z.strictObject({
   startedAt: z.iso.datetime(),
   commandLine: z.array(z.string()),
   versions: z.record(z.string(), z.string()),
-  machine: z.strictObject({
-    host: z.string(),
-    processor: z.string(),
-    cores: count,
-    gpus: z.int().nonnegative(),
-    memoryGb: z.number(),
-    kernel: z.string(),
-  }),
+  machine: machineSchema,
   /** The config that the numbers of workers were derived from. */
   config: z.unknown(),
   threads: count,

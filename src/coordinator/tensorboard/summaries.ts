@@ -35,13 +35,14 @@ export function describeEvent(event: MetricsEvent): Buffer[] {
 }
 
 function scalarsOf(event: StepEvent): [string, number][] {
-  const { loss, accuracy, excess, lr, gradNorm, imagesPerSec, workers, ms } = event;
+  const { loss, accuracy, excess, lr, gradNorm, lossScale, imagesPerSec, workers, ms } = event;
   return [
     ['train/loss', loss],
     ...(accuracy === undefined ? [] : [['train/accuracy', accuracy] as [string, number]]),
     ...(excess === undefined ? [] : [['train/excess', excess] as [string, number]]),
     ['train/lr', lr],
     ['train/grad_norm', gradNorm],
+    ...(lossScale === undefined ? [] : [['train/loss_scale', lossScale] as [string, number]]),
     ['throughput/images_per_second', imagesPerSec],
     ['throughput/workers', workers],
     ['step_ms/total', ms.total],

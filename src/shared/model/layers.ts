@@ -7,6 +7,7 @@ import {
   frozenBatchNormalization,
   globalBatchNormalization,
 } from './ops/batch-normalization.js';
+import { biased } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
 
@@ -41,14 +42,16 @@ export interface ConvolutionShape {
   readonly stride?: number;
   /** Default `heNormal`; `identity` begins as one, as far as there are inputs: see initialize.ts. */
   readonly init?: 'heNormal' | 'identity';
+  /** Default false, since BatchNorm follows. */
+  readonly bias?: boolean;
 }
 
-/** A convolution of the encoder with a square kernel HWIO and without a bias, since BatchNorm follows. */
+/** A convolution of the encoder with a square kernel HWIO. */
 export function convolutionLayer(
   name: string,
   inputs: number,
   outputs: number,
-  { size, stride = 1, init = 'heNormal' }: ConvolutionShape,
+  { size, stride = 1, init = 'heNormal', bias: hasBias = false }: ConvolutionShape,
 ): Layer<Tensor4D, Tensor4D> {
   const kernel: ParameterSpec = {
     name: `${name}.kernel`,
@@ -57,22 +60,32 @@ export function convolutionLayer(
     decay: true,
     init: init === 'identity' ? { kind: init } : { kind: init, fan: size * size * outputs },
   };
+  const bias: ParameterSpec = {
+    name: `${name}.bias`,
+    shape: [outputs],
+    group: 'encoder',
+    decay: false,
+    init: { kind: 'zeros' },
+  };
   return {
-    parameters: [kernel],
+    parameters: hasBias ? [kernel, bias] : [kernel],
     statistics: [],
-    apply: (scope, x) => convolution(x, scope.parameter(kernel.name) as Tensor4D, stride),
+    apply: (scope, x) => {
+      const y = convolution(x, scope.parameter(kernel.name) as Tensor4D, stride);
+      return hasBias ? biased(y, scope.parameter(bias.name) as Tensor1D) : y;
+    },
   };
 }
 
 /**
  * BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones.
- * @param scales whether it learns gamma; else gamma is 1
+ * @param scale gamma begins as ones or zeros; or is 1 for good, and not learnt
  */
 export function batchNormLayer(
   name: string,
   channels: number,
   epsilon: number,
-  scales = true,
+  scale: 'ones' | 'zeros' | 'fixed' = 'ones',
 ): Layer<Tensor4D, Tensor4D> {
   const shape = [channels];
   const group = 'encoder';
@@ -81,7 +94,9 @@ export function batchNormLayer(
   ) as [string, string, string, string];
   return {
     parameters: [
-      ...(scales ? [{ name: gamma, shape, group, decay: false, init: { kind: 'ones' } } as const] : []),
+      ...(scale === 'fixed'
+        ? []
+        : [{ name: gamma, shape, group, decay: false, init: { kind: scale } } as const]),
       { name: beta, shape, group, decay: false, init: { kind: 'zeros' } },
     ],
     statistics: [
@@ -89,8 +104,8 @@ export function batchNormLayer(
       { name: variance, shape, group, init: 1 },
     ],
     apply: (scope, x) => {
-      const scale = scales ? (scope.parameter(gamma) as Tensor1D) : tf.ones<Rank.R1>([channels]);
-      const affine = [scale, scope.parameter(beta) as Tensor1D] as const;
+      const factor = scale === 'fixed' ? tf.ones<Rank.R1>([channels]) : (scope.parameter(gamma) as Tensor1D);
+      const affine = [factor, scope.parameter(beta) as Tensor1D] as const;
       if (!scope.training) {
         const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
         return frozenBatchNormalization(x, ...affine, ...running, epsilon);
