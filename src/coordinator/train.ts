@@ -60,12 +60,15 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     log(message);
     progress.note(message);
   });
+  let lastStep = 0;
   const write = (event: MetricsEvent) => {
+    lastStep = event.step;
     metrics.append(event);
     board.append(event);
   };
   try {
     const outcome = await run(options, beginning, write, log);
+    if (outcome.state === 'finished') board.finish(outcome.summary, lastStep);
     await leaveReport(folder.path, (message) => progress.note(message));
     return outcome;
   } catch (error) {
