@@ -52,7 +52,8 @@ async function augmented(
   const session = new Session({ precision, device: 'cpu' });
   sessions.push(session);
   const traced = session.trace(name, (t) => {
-    const input: Tensor4D = images(t, { count: drawn.length, normalization: { mean, std }, augment });
+    const model = { normalization: { mean, std } };
+    const input: Tensor4D = images(t, { count: drawn.length, model, augment });
     const kernel = tf.fill([3, 3, 3, 64], 0.1) as Tensor4D;
     return {
       pixels: tf.mul(tf.add(tf.mul(input, tf.tensor1d(std)), tf.tensor1d(mean)), 255),

@@ -91,6 +91,8 @@ describe('a traced model does what it does eagerly', () => {
     ['airbench', 'cifar', 32],
     ['resnet18', 'imagenet', 32],
     ['resnet50', 'cifar', 4],
+    ['resnet50-keras', 'imagenet', 32],
+    ['resnet50v2', 'imagenet', 32],
   ] as const)('%s, %s stem: losses, statistics, all gradients', async (encoder, stem, size) => {
     const model = buildModel(config({ encoder, stem }));
     const outputs = await expectSame(modelInputs(model, size), (input) => {

@@ -154,6 +154,22 @@ describe('a run that ends', () => {
     expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('<h1>small</h1>');
   });
 
+  it('and has failed leaves a report that says why, if it did a step', async () => {
+    const said: string[] = [];
+    const failed = (run: string) => leaveReport(run, (text) => said.push(text), 'Lost rank 1 on <h>.');
+    const begun = writeExample(folder, { ...traditional, until: 12 });
+    await failed(begun);
+    const text = await readFile(join(begun, 'report.html'), 'utf8');
+    expect(text).toContain('<p class="note">The run has failed: Lost rank 1 on &lt;h&gt;.</p>');
+    expect(text).toContain('at step 12 of 40');
+    const idle = writeExample(folder, { ...traditional, name: 'idle', until: 0 });
+    await failed(idle);
+    expect(await readdir(idle)).not.toContain('report.html');
+    expect(said).toEqual([]);
+    await failed(join(folder, 'nowhere'));
+    expect(said).toHaveLength(1);
+  });
+
   it('is not spoilt by a report that can not be made', async () => {
     const said: string[] = [];
     await leaveReport(join(folder, 'nowhere'), (text) => said.push(text));

@@ -51,7 +51,7 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .option('encoder', {
-        choices: ['resnet50', 'resnet18', 'airbench', 'tiny'],
+        choices: ['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'airbench', 'tiny'],
         default: 'resnet50',
         describe: 'Network',
       })

@@ -7,6 +7,7 @@ import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
+import { exportCommand } from './export.js';
 import { reportCommand } from './report.js';
 import { scaleCommand } from './scale.js';
 import { setupCommand } from './setup.js';
@@ -23,6 +24,7 @@ export const commands = [
   compareCommand,
   watchCommand,
   evalCommand,
+  exportCommand,
   reportCommand,
   tensorboardCommand,
   verifyCommand,

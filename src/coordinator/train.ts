@@ -48,7 +48,7 @@ export type Outcome =
 export async function train(options: TrainOptions): Promise<Outcome> {
   const { config, progress } = options;
   const beginning = await beginRun(config, options, startOf(options), (message) => progress.note(message));
-  const { folder, checkpoint, summary } = beginning;
+  const { folder, checkpoint, initialWeights, summary } = beginning;
   if (summary !== undefined) {
     progress.note(`${folder.path} has ended already: nothing is left to do`);
     return { state: 'finished', run: folder.path, summary };
@@ -69,7 +69,10 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     await leaveReport(folder.path, (message) => progress.note(message));
     return outcome;
   } catch (error) {
-    logger.error(error instanceof LockstepError ? error.line : String(error));
+    const why = error instanceof LockstepError ? error.line : String(error);
+    logger.error(why);
+    // The error is what the user is to see, whatever becomes of the report.
+    await leaveReport(folder.path, log, why);
     throw error;
   } finally {
     progress.end();
@@ -77,6 +80,7 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     metrics.close();
     logger.close();
     await checkpoint?.close();
+    await initialWeights?.close();
   }
 }
 
@@ -91,7 +95,7 @@ function startOf({ config, workers, launch }: TrainOptions) {
 
 async function run(
   options: TrainOptions,
-  { folder, checkpoint, events: earlier }: RunBeginning,
+  { folder, checkpoint, initialWeights, events: earlier }: RunBeginning,
   write: (event: MetricsEvent) => void,
   log: (message: string) => void,
 ): Promise<Outcome> {
@@ -139,6 +143,14 @@ async function run(
       firstStep,
       stop,
       recovery,
+      initialize: async () => {
+        if (initialWeights === undefined) return;
+        const done = await initialWeights.give(group);
+        for (const message of [...initialWeights.notes, done]) {
+          log(message);
+          progress.note(message);
+        }
+      },
       restore: async ({ index }) => {
         if (checkpoint === undefined) return;
         // A new stage starts its optimiser anew.
@@ -162,6 +174,7 @@ async function run(
           record(event);
           progress.step(event, position);
         },
+        trace: record,
         evaluation: (event: EvalEvent) => {
           record(event);
           progress.evaluation(event);

@@ -9,9 +9,10 @@ import { agree, sameEverywhere } from './commit.js';
 import { evaluate } from './evaluation.js';
 import { FeatureCaches, type RoundDone } from './feature-caches.js';
 import { requireFiniteLoss, skippedBy } from './finite.js';
-import type { EvalEvent, StepEvent } from './metrics.js';
+import type { EvalEvent, StepEvent, TraceEvent } from './metrics.js';
 import { type RankTimes, rankTimes, slowestRank, waitingForSlowest } from './rank-times.js';
 import type { Recovery } from './recovery.js';
+import { isTraced, traceEvent } from './step-traces.js';
 import type { WorkerGroup } from './worker-group.js';
 
 /** Who is told of what happens, in order. */
@@ -21,6 +22,8 @@ export interface TrainingObserver {
   encoded?: RoundDone;
   /** `fingerprint` is that of the weights before the step; `ranks` is where each rank's time went. */
   step(event: StepEvent, position: Position, fingerprint: string, ranks: readonly RankTimes[]): void;
+  /** After the step that it belongs to. Without it no step is traced. */
+  trace?(event: TraceEvent): void;
   evaluation(event: EvalEvent): void;
   /** The replica after `step` commits is to be saved. What the promise waits for holds up the training. */
   checkpoint(position: Position, step: number): Promise<void>;
@@ -38,6 +41,8 @@ export interface TrainingOptions {
   readonly recovery?: Recovery;
   /** Commits that are done already. */
   readonly firstStep: number;
+  /** Gives the replicas the weights that they start from, before the first stage is prepared. */
+  readonly initialize?: () => Promise<void>;
   /** Gives the replicas the tensors that they had after those; called when the stage that goes on is prepared. */
   readonly restore?: (stage: TimelineStage) => Promise<void>;
   /** Aborted when the run is to end early: it is looked at between steps. */
@@ -70,7 +75,8 @@ export class Training {
    * @throws LockstepError when a worker is lost, or replicas differ.
    */
   async run(): Promise<number> {
-    const { timeline, firstStep, stop, endOf = wholeStage } = this.options;
+    const { timeline, firstStep, stop, endOf = wholeStage, initialize } = this.options;
+    if (initialize !== undefined) await this.#surviving(undefined, initialize);
     let done = firstStep;
     for (const stage of timeline.stages) {
       const from = Math.max(stage.firstStep, firstStep);
@@ -110,7 +116,7 @@ export class Training {
         if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
         return step;
       }
-      const { event, pause, fingerprint, ranks } = await this.#surviving(stage, async () => {
+      const { event, pause, fingerprint, ranks, trace } = await this.#surviving(stage, async () => {
         if (!dealt) {
           // For a generation that has come since.
           await encode();
@@ -122,6 +128,7 @@ export class Training {
       });
       dealt = pause === undefined;
       observer.step(event, position, fingerprint, ranks);
+      if (trace !== undefined) observer.trace?.(trace);
       if (pause?.grows) await this.options.recovery?.reform(undefined, stage.index);
       if (pause?.evaluates) await this.#surviving(stage, () => this.#evaluate(position, step));
       if (pause?.saves) await this.#save(position, step + 1);
@@ -169,9 +176,10 @@ export class Training {
   }
 
   #assignment(rank: number, step: number, stage: number): Assignment {
-    const { config, group } = this.options;
+    const { config, group, observer, timeline } = this.options;
     const range = rangeOf(rank, group.members.length, config.batch.microBatches);
-    return { generation: group.generation, stage, step, range };
+    const traced = observer.trace !== undefined && isTraced(timeline.position(step).stepInStage);
+    return { generation: group.generation, stage, step, range, ...(traced ? { trace: true } : {}) };
   }
 
   async #deal(step: number, stage: number): Promise<void> {
@@ -194,6 +202,7 @@ export class Training {
     readonly pause: Pause | undefined;
     readonly fingerprint: string;
     readonly ranks: readonly RankTimes[];
+    readonly trace: TraceEvent | undefined;
   }> {
     const { config, group, timeline } = this.options;
     const deadline = config.deadlines.stepSeconds * 1000;
@@ -239,7 +248,8 @@ export class Training {
       ms: { total, ...partsOf(ranks), waiting: waitingForSlowest(ranks) },
       slowest,
     };
-    return { event, pause, fingerprint: reduced[0]!.fingerprint, ranks };
+    const trace = traceEvent({ stage: stage.name, epoch: event.epoch, step: event.step }, applied, slowest);
+    return { event, pause, fingerprint: reduced[0]!.fingerprint, ranks, trace };
   }
 
   async #evaluate(position: Position, step: number): Promise<void> {

@@ -17,6 +17,8 @@ export type ErrorCode =
   /** A loss or a gradient is infinite or no number. */
   | 'NOT_FINITE'
   | 'CHECKPOINT'
+  /** A file of weights that can't be used. */
+  | 'WEIGHTS'
   | 'RUN_FOLDER'
   | 'INTERRUPTED'
   /** The doctor found what would stop a run. */

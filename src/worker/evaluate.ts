@@ -33,8 +33,7 @@ export class Evaluation {
     private readonly count: number,
   ) {
     this.#size = config.evaluate.batchSize;
-    const { normalization } = config.model;
-    this.#encode = traceFeatures(replica, 'evaluate: features', { count: this.#size, normalization });
+    this.#encode = traceFeatures(replica, 'evaluate: features', { count: this.#size, model: config.model });
     this.#classify = traceEvaluation(replica, 'evaluate', this.#size);
   }
 

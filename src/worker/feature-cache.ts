@@ -36,8 +36,8 @@ export class FeatureCache {
     this.#features = new Float32Array(this.rounds * rows * this.#width);
     this.#labels = new Int32Array(this.rounds * rows);
     // Without its augmentation, which is none.
-    const { count, normalization } = shape.input;
-    this.#encode = traceFeatures(replica, `stage ${shape.index}: features`, { count, normalization });
+    const { count, model } = shape.input;
+    this.#encode = traceFeatures(replica, `stage ${shape.index}: features`, { count, model });
   }
 
   /**

@@ -19,8 +19,7 @@ export class Features {
     private readonly count: number,
   ) {
     this.#size = config.evaluate.batchSize;
-    const { normalization } = config.model;
-    this.#traced = traceFeatures(replica, 'features', { count: this.#size, normalization });
+    this.#traced = traceFeatures(replica, 'features', { count: this.#size, model: config.model });
   }
 
   /** Of batches `lo` … `hi`−1: a copy of each one's rows, float32 [rows,f]. */

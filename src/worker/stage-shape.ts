@@ -8,6 +8,7 @@ import {
   stageAugment,
 } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
+import { tensorsOf } from '../shared/model/layers.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
 import { rateFactors } from '../shared/optimizer/rate-factors.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
@@ -20,6 +21,8 @@ export interface StageShape {
   readonly microBatches: number;
   /** One micro-batch: a row for each view of each of its images. */
   readonly input: InputShape;
+  /** How many of the encoder's parts stay as they are, from the first on. */
+  readonly frozenParts: number;
   readonly freezesEncoder: boolean;
   /** The encoder's features are its input, not images: see feature-cache.ts. */
   readonly cachesFeatures: boolean;
@@ -51,11 +54,16 @@ export function stageShape(
   trainImages = Number.POSITIVE_INFINITY,
 ): StageShape {
   const stage = config.stages[index]!;
-  const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
+  const { parts } = model.encoder;
+  const frozenParts =
+    stage.freeze === 'encoder' ? parts.length : parts.findIndex(({ name }) => name === stage.freeze) + 1;
+  const freezesEncoder = frozenParts === parts.length;
+  const frozen = tensorsOf(parts.slice(0, frozenParts));
+  const stays = new Set([...frozen.parameters, ...frozen.statistics].map(({ name }) => name));
   const cacheBytes = trainImages * model.featureWidth * Float32Array.BYTES_PER_ELEMENT;
   const head = isContrastive(stage) ? 'projection' : 'classifier';
   const trained = model.parameters.filter(
-    ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
+    ({ name, group }) => (group === head || group === 'encoder') && !stays.has(name),
   );
   return {
     index,
@@ -63,16 +71,17 @@ export function stageShape(
     microBatches: config.batch.microBatches,
     input: {
       count: config.batch.microBatchSize * viewsOf(stage),
-      normalization: config.model.normalization,
+      model: config.model,
       augment: stageAugment(config, stage),
     },
+    frozenParts,
     freezesEncoder,
     cachesFeatures: hasFixedFeatures(config, stage) && cacheBytes <= mostCacheBytes,
-    keepsTestFeatures: freezesEncoder && stage.cacheFeatures === 'auto',
+    keepsTestFeatures: stage.freeze === 'encoder' && stage.cacheFeatures === 'auto',
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
     trained,
-    observedStatistics: freezesEncoder ? [] : model.statistics,
+    observedStatistics: model.statistics.filter(({ name }) => !stays.has(name)),
     statisticsMomentum: config.model.batchNorm.momentum,
     rateFactors: rateFactors(
       stage,

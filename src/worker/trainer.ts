@@ -29,6 +29,7 @@ import { receiveTensors, Snapshot } from './snapshot.js';
 import { StageProgram } from './stage-program.js';
 import { gatheredSizes, type StageShape, stageBuckets, stageShape } from './stage-shape.js';
 import { runStep } from './step.js';
+import { StepRecorder } from './step-recorder.js';
 import { applyStep } from './update.js';
 
 type DatasetFacts = CoordinatorMessageOf<'welcome'>['dataset'];
@@ -241,7 +242,7 @@ export class Trainer {
     for (let next: Assignment | null = first; next !== null; ) next = await this.#step(next);
   }
 
-  async #step({ step, generation, range, stage }: Assignment): Promise<Assignment | null> {
+  async #step({ step, generation, range, stage, trace }: Assignment): Promise<Assignment | null> {
     const program = this.#program;
     if (program?.shape.index !== stage) {
       throw new LockstepError(
@@ -250,8 +251,10 @@ export class Trainer {
       );
     }
     const began = performance.now();
+    const recorder = trace ? new StepRecorder() : undefined;
     this.mesh.begin(step);
     await this.batches.prepare(step, range);
+    recorder?.input(began);
     const prepared = performance.now() - began;
     const running = runStep(program, this.mesh, {
       step,
@@ -259,6 +262,7 @@ export class Trainer {
       batch: (k) => this.batches.take(step, k),
       deadlineMs: this.config.deadlines.stepSeconds * 1000,
       phase: (phase) => this.link.enter(phase, step),
+      recorder,
     });
     // Filled while the graph runs, so that input takes no time of a step.
     const ahead = this.batches.lookAhead(step + 1, range);
@@ -269,11 +273,14 @@ export class Trainer {
     try {
       const summed = performance.now();
       this.link.enter('commit', step);
+      recorder?.reported();
       await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
       const waiting = performance.now();
       await ahead;
       this.#aheadMs = performance.now() - waiting;
+      recorder?.input(waiting);
       const { message } = await this.link.expect('commit');
+      recorder?.committed();
       if (message.step !== step) {
         throw new LockstepError(
           'PROTOCOL',
@@ -282,17 +289,20 @@ export class Trainer {
       }
       this.link.enter('apply', step);
       const { stage: place, samples, stepInStage } = this.timeline.position(step);
+      const applying = performance.now();
       const applied = await applyStep(program, reduced, {
         learningRate: learningRateAt(place.learningRate, place, samples),
         momentum: momentumAt(place.learningRate, place, samples),
         stepInStage,
       });
+      const sizes = program.buckets.map(({ size }) => size);
       await this.link.send({
         type: 'applied',
         generation,
         step,
         ...applied,
         commitMs: performance.now() - summed - this.#aheadMs,
+        ...(recorder === undefined ? {} : { trace: recorder.finish(applying, sizes) }),
       });
       return message.next;
     } finally {

@@ -27,6 +27,8 @@ export const palette: Readonly<Record<string, Colour>> = {
   waiting: { light: '#d9bd5c', dark: '#b59a3d' },
   comm: { light: '#e08a45', dark: '#d98443' },
   commit: { light: '#b878a2', dark: '#b878a2' },
+  apply: { light: '#8478c4', dark: '#8f84d0' },
+  reducing: { light: '#f2cba9', dark: '#7d5430' },
   input: { light: '#3fa98a', dark: '#3a9f82' },
   other: { light: '#c5cad1', dark: '#4b525b' },
 };

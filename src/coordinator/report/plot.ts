@@ -9,13 +9,18 @@ export const size = { width: 400, height: 228 } as const;
 
 export interface PlotOptions {
   readonly x: {
-    readonly unit: Unit | 'workers';
+    readonly unit: Unit | 'workers' | 'ms';
     readonly low: number;
     readonly high: number;
     /** Where the axis is to have its ticks, which makes it logarithmic. */
     readonly ticks?: readonly number[];
   };
-  readonly y: Domain & { readonly label: string; readonly tick: ((value: number) => string) | string };
+  readonly y: Domain & {
+    readonly label: string;
+    readonly tick: ((value: number) => string) | string;
+    /** Where the axis is to have its ticks, if not at round values. */
+    readonly ticks?: readonly number[];
+  };
   /** What people who can't see it are told. */
   readonly description: string;
   readonly format: Format;
@@ -26,7 +31,7 @@ export interface PlotOptions {
 export type Format = 'percent' | 'figures' | 'ms';
 
 const unitLabels: Record<PlotOptions['x']['unit'], string> = {
-  ...{ step: 'step', epoch: 'epoch', images: 'images seen', workers: 'workers' },
+  ...{ step: 'step', epoch: 'epoch', images: 'images seen', workers: 'workers', ms: 'ms' },
 };
 
 /** The drawing as SVG text. */
@@ -53,15 +58,17 @@ export function draw({ x, y, description, format, marks }: PlotOptions): string 
     y: {
       domain: [y.low, y.high],
       type: y.log ? 'log' : 'linear',
-      nice: y.beyond.length === 0 && !y.log,
+      nice: y.beyond.length === 0 && !y.log && y.ticks === undefined,
       label: y.label,
       labelArrow: 'none',
-      ticks: 5,
+      ticks: y.ticks === undefined ? 5 : [...y.ticks],
       tickFormat: y.tick,
       tickSize: 0,
     },
     marks: [
-      Plot.gridY({ ticks: 5, stroke: 'currentColor', strokeOpacity: 0.12 }),
+      ...(y.ticks === undefined
+        ? [Plot.gridY({ ticks: 5, stroke: 'currentColor', strokeOpacity: 0.12 })]
+        : []),
       ...marks,
       Plot.frame({ anchor: 'bottom', stroke: 'currentColor', strokeOpacity: 0.4 }),
     ],

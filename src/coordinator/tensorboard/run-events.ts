@@ -51,7 +51,9 @@ export class RunEvents {
 
   /** @param wallTime seconds since 1970 */
   append(event: MetricsEvent, wallTime = Date.now() / 1000): void {
-    this.#orWarn(() => this.file?.append(summary({ wallTime, step: event.step }, describeEvent(event))));
+    const values = describeEvent(event);
+    if (values.length === 0) return;
+    this.#orWarn(() => this.file?.append(summary({ wallTime, step: event.step }, values)));
   }
 
   close(): void {

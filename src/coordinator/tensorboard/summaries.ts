@@ -28,6 +28,9 @@ export function describeEvent(event: MetricsEvent): Buffer[] {
       return [scalar('eval/loss', event.loss), scalar('eval/accuracy', event.accuracy)];
     case 'generation':
       return [text('run/generation', describeGeneration(event))];
+    // The report draws it; TensorBoard has nothing for it.
+    case 'trace':
+      return [];
   }
 }
 

@@ -1,4 +1,5 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
+import { encoderParts } from '../model/encoder-parts.js';
 
 import type { AugmentConfig } from './augment.js';
 import { isContrastive } from './objectives.js';
@@ -51,6 +52,12 @@ function heads({ model, stages }: Config): Disagreement[] {
       message: 'is used by no stage: remove it, or add a stage with the objective softmax',
     });
   }
+  if (model.init?.classifier && model.classifier === undefined) {
+    found.push({
+      path: ['model', 'init', 'classifier'],
+      message: 'needs a classifier head (model.classifier)',
+    });
+  }
   return found;
 }
 
@@ -77,7 +84,7 @@ function augmentChecks(
   return found;
 }
 
-function stageChecks({ stages }: Config, stage: StageConfig, index: number): Disagreement[] {
+function stageChecks({ stages, model }: Config, stage: StageConfig, index: number): Disagreement[] {
   const found: Disagreement[] = [];
   const say = (field: readonly string[], message: string): void => {
     found.push({ path: ['stages', index, ...field], message });
@@ -86,8 +93,20 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
   if (earlier.some(({ name }) => name === stage.name)) {
     say(['name'], `must be unique, but an earlier stage is called ${stage.name} too`);
   }
-  if (stage.objective === 'softmax' && stage.freeze === 'encoder' && !earlier.some(trainsEncoder)) {
-    say(['freeze'], 'can be encoder only after a stage that trains the encoder');
+  const freezable = encoderParts(model.encoder).slice(0, -1);
+  if (stage.freeze !== 'none') {
+    if (model.init === undefined && !earlier.some(trainsEncoder)) {
+      say(
+        ['freeze'],
+        `can be ${stage.freeze} only after a stage that trains the encoder, or with first weights from a file (model.init)`,
+      );
+    }
+    if (stage.freeze !== 'encoder' && !freezable.includes(stage.freeze)) {
+      say(
+        ['freeze'],
+        `can be ${freezable.join(' or ')} for the encoder ${model.encoder}, not ${stage.freeze}`,
+      );
+    }
   }
   if (stage.objective === 'ntxent' && stage.views !== 2) {
     say(
@@ -131,5 +150,5 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
 }
 
 function trainsEncoder(stage: StageConfig): boolean {
-  return isContrastive(stage) || stage.freeze === 'none';
+  return stage.freeze !== 'encoder';
 }

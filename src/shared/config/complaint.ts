@@ -43,7 +43,7 @@ export function complaints(
   const unknown: Complaint[] = [];
   const others: Complaint[] = [];
   const suggested = new Set<string>();
-  for (const issue of issues) {
+  for (const issue of issues.flatMap((issue) => meant(issue, value))) {
     const path = issue.path as Path;
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) {
@@ -59,6 +59,17 @@ export function complaints(
     }
   }
   return [...unknown, ...others.filter(({ path }) => !suggested.has(pathName(path)))];
+}
+
+/** Where a field may be a plain value or a section, what is wrong with the one that was written. */
+function meant(issue: z.core.$ZodIssue, value: unknown): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union' || issue.discriminator !== undefined) return [issue];
+  const found = valueAt(value, issue.path as Path);
+  const isSection = typeof found === 'object' && found !== null && !Array.isArray(found);
+  const about = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.some(({ path, code }) => path.length > 0 || code === 'unrecognized_keys') === isSection;
+  const chosen = issue.errors.find(about) ?? issue.errors[0];
+  return chosen?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
 }
 
 function unknownKey(

@@ -60,10 +60,10 @@ export function knownKeys(path: readonly (string | number)[], schema: z.ZodType 
   for (const step of path) {
     sections = sections.flatMap((section) => {
       const next = typeof step === 'number' ? section.items : section.properties?.[step];
-      return next === undefined ? [] : alternatives(next);
+      return next === undefined ? [] : sectionsOf(next);
     });
   }
-  if (sections[0]?.items !== undefined) sections = alternatives(sections[0].items);
+  if (sections[0]?.items !== undefined) sections = sectionsOf(sections[0].items);
   const keys = [...new Set(sections.flatMap((section) => Object.keys(section.properties ?? {})))];
   return keys.map((key) => {
     const having = sections.filter((section) => section.properties?.[key] !== undefined);
@@ -73,6 +73,11 @@ export function knownKeys(path: readonly (string | number)[], schema: z.ZodType 
 
 function alternatives(schema: Json): readonly Json[] {
   return schema.oneOf ?? schema.anyOf ?? [schema];
+}
+
+/** Those alternatives that have fields; another one may be a plain value in place of a section. */
+function sectionsOf(schema: Json): readonly Json[] {
+  return alternatives(schema).filter((one) => hasFields(one) || one.items !== undefined);
 }
 
 /** `decay: cosine or step`, for sections told apart by a constant field. */
@@ -86,7 +91,7 @@ function kindsOf(sections: readonly Json[]): string {
 }
 
 function walk(section: Json, prefix: string, only: string | undefined): Field[] {
-  const kinds = alternatives(section);
+  const kinds = sectionsOf(section);
   const fields: Field[] = [];
   const keys = [...new Set(kinds.flatMap((kind) => Object.keys(kind.properties ?? {})))];
   for (const [key, having] of keys.flatMap((key) =>
@@ -143,6 +148,7 @@ function typeOf(schema: Json): string {
   if (schema.prefixItems !== undefined) {
     return `list of ${schema.prefixItems.length}: ${typeOf(schema.prefixItems[0]!)} each`;
   }
+  if (schema.anyOf !== undefined) return schema.anyOf.map(typeOf).join(' or ');
   if (schema.items !== undefined) {
     return alternatives(schema.items)[0]?.properties === undefined
       ? `list: ${typeOf(schema.items)} each`

@@ -117,8 +117,8 @@ describe('an error says file, line, key and what is expected', () => {
     expect(complaintOf(text, 'stages.1.temperature=0.1')).toContain(
       'stages[1].temperature is for objective: npairs, supcon or ntxent only: remove it, or change the objective',
     );
+    expect(complaintOf(text, 'stages.1.temperatur=0.1')).toContain('did you mean temperature?');
     expect(complaintOf(text, 'stages.0.margin=0.1')).toContain('margin is for objective: triplet only');
-    expect(complaintOf(text, 'stages.0.freeze=encoder')).toContain('is for objective: softmax only');
     expect(complaintOf(text, 'stages.0.learningRate.decay=step')).toContain(
       'milestones is missing: it must be a list',
     );

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { type AugmentConfig, augmentSchema } from './augment.js';
 import type { Frozen } from './frozen.js';
+import { initialWeightsSchema } from './initial-weights.js';
+import { normalizationSchema } from './normalization.js';
 
 /** Names end up in paths and file names. */
 export const label = z
@@ -16,8 +18,6 @@ const positive = z.number().positive();
 const notNegative = z.number().min(0);
 const fraction = z.number().min(0).lt(1);
 const seconds = positive.max(86_400);
-/** One number for each of red, green and blue. */
-const channels = <T extends z.ZodType<number>>(each: T) => z.tuple([each, each, each]);
 
 const data = z.strictObject({
   dataset: z
@@ -40,9 +40,9 @@ const data = z.strictObject({
 
 const model = z.strictObject({
   encoder: z
-    .enum(['resnet50', 'resnet18', 'airbench', 'tiny'])
+    .enum(['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'airbench', 'tiny'])
     .describe(
-      'The network below the heads. `airbench` is a small, fast one for CIFAR-10 after Jordan 2024; `tiny` is for tests and quick demos.',
+      "The network below the heads. `resnet50` and `resnet18` are torchvision's; `resnet50-keras` and `resnet50v2` are Keras's ResNet50 (biases, stride in the first 1x1 convolution) and ResNet50V2 (pre-activation). `airbench` is a small, fast one for CIFAR-10 after Jordan 2024; `tiny` is for tests and quick demos.",
     ),
   stem: z
     .enum(['cifar', 'imagenet'])
@@ -101,19 +101,23 @@ const model = z.strictObject({
     })
     .prefault({})
     .describe('BatchNorm everywhere in the encoder.'),
-  normalization: z
-    .strictObject({
-      mean: channels(z.number())
-        .default([0.4914, 0.4822, 0.4465])
-        .meta({ unit: 'pixel values in 0…1' })
-        .describe("Subtracted from red, green and blue (the default is CIFAR-10's)."),
-      std: channels(positive)
-        .default([0.247, 0.2435, 0.2616])
-        .meta({ unit: 'pixel values in 0…1' })
-        .describe("What they are then divided by (the default is CIFAR-10's)."),
-    })
-    .prefault({})
-    .describe('How pixels become network input.'),
+  normalization: normalizationSchema
+    .prefault('cifar10')
+    .describe(
+      "How pixels become network input: a preset (`imagenet` for weights of torchvision and timm, `caffe` and `tf` for those of Keras's ResNet50 and ResNet50V2), or mean and standard deviation.",
+    ),
+  inputSize: z
+    .int()
+    .min(32)
+    .max(1024)
+    .optional()
+    .meta({ unit: 'pixels' })
+    .describe(
+      'Height and width that images are enlarged to, after augmentation; bilinear, as `interpolate(align_corners=False)` in PyTorch. Without it they stay as they are.',
+    ),
+  init: initialWeightsSchema
+    .optional()
+    .describe("A file that the encoder's first weights come from (docs/transfer.md), or a section."),
 });
 
 const batch = z.strictObject({
@@ -299,12 +303,21 @@ const training = {
     ),
 };
 
+/** The parts of an encoder that can be frozen without its last one: see encoder-parts.ts. */
+const freezable = ['stem', 'stage1', 'stage2', 'stage3'] as const;
+
 const temperature = positive.describe('What similarities are divided by.');
 
 const views = z.literal([1, 2]);
 
 const contrastive = {
   ...training,
+  freeze: z
+    .enum(['none', ...freezable])
+    .default('none')
+    .describe(
+      'What stays as it is: nothing, or the encoder up to and with this part. BatchNorm is in inference mode there.',
+    ),
   views: views
     .default(1)
     .describe(
@@ -322,10 +335,10 @@ const stage = z.discriminatedUnion('objective', [
         'The share of the target that all classes get alike, the right one included. Training loss is the cross-entropy to that target; accuracy and the loss on the test images are those of the labels.',
       ),
     freeze: z
-      .enum(['none', 'encoder'])
+      .enum(['none', ...freezable, 'encoder'])
       .default('none')
       .describe(
-        'What stays as an earlier stage left it: nothing, or the encoder (its BatchNorm then in inference mode).',
+        `What stays as an earlier stage or \`model.init\` left it: nothing, the encoder up to and with this part, or all of it. BatchNorm is in inference mode there.`,
       ),
     cacheFeatures: z
       .enum(['auto', 'never'])
@@ -358,7 +371,7 @@ const stage = z.discriminatedUnion('objective', [
       .describe(
         "SimCLR's loss, likewise, with the other view of the same image for positive; it uses no labels.",
       ),
-    ...training,
+    ...contrastive,
     views: views.default(2).describe("2, since the positive of a row is the image's other view."),
     temperature,
   }),

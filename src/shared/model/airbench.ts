@@ -1,12 +1,13 @@
 /** The network of airbench94 (K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024), with ReLU for GELU. */
 import type { Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
-import { batchNormLayer, convolutionLayer, type Layer, sequence, tensorsOf } from './layers.js';
+import { type Encoder, encoderOf } from './encoder.js';
+import { batchNormLayer, convolutionLayer, type Layer, tensorsOf } from './layers.js';
 import type { ParameterSpec } from './model.js';
-import { biased, convolutionOfImages } from './ops/image-convolution.js';
+import { biased } from './ops/bias.js';
+import { convolutionOfImages } from './ops/image-convolution.js';
 import { globalMaximum, maxPoolTiles } from './ops/pooling.js';
 import { relu } from './ops/relu.js';
-import type { Encoder } from './resnet.js';
 import { whiteningFilters } from './whitening.js';
 
 const width = 256;
@@ -16,17 +17,13 @@ const width = 256;
  * a tenth of ResNet-50's. The first layer is fixed, so images need the default normalisation.
  */
 export function airbench(epsilon: number): Encoder {
-  const first = whitening();
-  const body = sequence([
-    block('encoder.block1', 2 * whiteningFilters.length, 64, epsilon),
-    block('encoder.block2', 64, width, epsilon),
-    block('encoder.block3', width, width, epsilon),
-  ]);
-  return {
-    ...tensorsOf([first, body]),
-    width,
-    apply: (scope, images) => globalMaximum(body.apply(scope, first.apply(scope, images))),
-  };
+  const parts = [
+    { name: 'stem', ...whitening() },
+    { name: 'stage1', ...block('encoder.block1', 2 * whiteningFilters.length, 64, epsilon) },
+    { name: 'stage2', ...block('encoder.block2', 64, width, epsilon) },
+    { name: 'stage3', ...block('encoder.block3', width, width, epsilon) },
+  ] as const;
+  return encoderOf(parts, width, globalMaximum);
 }
 
 /** 2x2 patches whitened by fixed filters and their negatives, with a bias that is learnt: [B,H,W,3] to [B,H−1,W−1,24]. */

@@ -7,6 +7,7 @@ import {
   frozenBatchNormalization,
   globalBatchNormalization,
 } from './ops/batch-normalization.js';
+import { biased } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
 
@@ -41,14 +42,16 @@ export interface ConvolutionShape {
   readonly stride?: number;
   /** Default `heNormal`; `identity` begins as one, as far as there are inputs: see initialize.ts. */
   readonly init?: 'heNormal' | 'identity';
+  /** Default false, since BatchNorm follows. */
+  readonly bias?: boolean;
 }
 
-/** A convolution of the encoder with a square kernel HWIO and without a bias, since BatchNorm follows. */
+/** A convolution of the encoder with a square kernel HWIO. */
 export function convolutionLayer(
   name: string,
   inputs: number,
   outputs: number,
-  { size, stride = 1, init = 'heNormal' }: ConvolutionShape,
+  { size, stride = 1, init = 'heNormal', bias: hasBias = false }: ConvolutionShape,
 ): Layer<Tensor4D, Tensor4D> {
   const kernel: ParameterSpec = {
     name: `${name}.kernel`,
@@ -57,10 +60,20 @@ export function convolutionLayer(
     decay: true,
     init: init === 'identity' ? { kind: init } : { kind: init, fan: size * size * outputs },
   };
+  const bias: ParameterSpec = {
+    name: `${name}.bias`,
+    shape: [outputs],
+    group: 'encoder',
+    decay: false,
+    init: { kind: 'zeros' },
+  };
   return {
-    parameters: [kernel],
+    parameters: hasBias ? [kernel, bias] : [kernel],
     statistics: [],
-    apply: (scope, x) => convolution(x, scope.parameter(kernel.name) as Tensor4D, stride),
+    apply: (scope, x) => {
+      const y = convolution(x, scope.parameter(kernel.name) as Tensor4D, stride);
+      return hasBias ? biased(y, scope.parameter(bias.name) as Tensor1D) : y;
+    },
   };
 }
 

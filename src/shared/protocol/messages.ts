@@ -1,5 +1,6 @@
 /** The control protocol between coordinator and workers: every message, checked at the edge. */
 import { z } from 'zod';
+import { stepTraceSchema } from './step-trace.js';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
 export const protocolVersion = 4;
@@ -129,6 +130,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     lossScale: z.number().nullable(),
     /** From the end of the reduction until the new weights are in place, but for filling the next batch meanwhile. */
     commitMs: z.number(),
+    /** Of a step that was dealt with `trace`. */
+    trace: stepTraceSchema.optional(),
   }),
   z.strictObject({
     type: z.literal('evaluated'),
@@ -161,6 +164,8 @@ const assignmentSchema = z.strictObject({
   /** Counted over the whole run. */
   step,
   range: rangeSchema,
+  /** Whether to say when things happened in it. */
+  trace: z.boolean().optional(),
 });
 export type Assignment = z.infer<typeof assignmentSchema>;
 

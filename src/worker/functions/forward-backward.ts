@@ -11,8 +11,9 @@ import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
 import type { MicroBatch } from '../step.js';
+import { encoding } from './encode.js';
 import { lossScale } from './loss-scale.js';
-import { images, inferenceScope, ReplicaScope } from './scope.js';
+import { ReplicaScope } from './scope.js';
 
 export const bucketPort = (index: number): string => `bucket-${index}`;
 export const embeddingPort = 'embedding';
@@ -61,10 +62,7 @@ export function traceForwardBackward(
     const scope = new ReplicaScope(t, replica, stage, host);
     const weights = stage.trained.map(({ name }) => t.read(replica.trained(name)));
     const scale = lossScale(t, replica, stage);
-    // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
-    const encode = stage.freezesEncoder
-      ? frozenFeatures(t, replica, stage)
-      : encoder(t, replica, stage, scope);
+    const encode = encoding(t, replica, stage, scope);
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
       const features = encode();
@@ -85,21 +83,6 @@ export function traceForwardBackward(
     scope.release();
     return {};
   });
-}
-
-/** The features of a frozen encoder, from a cache or from images. */
-function frozenFeatures(t: Trace, replica: Replica, stage: StageShape): () => Tensor2D {
-  const { count } = stage.input;
-  const features = stage.cachesFeatures
-    ? (t.input('features', 'float32', [count, replica.model.featureWidth]) as Tensor2D)
-    : replica.model.encode(inferenceScope(t, replica), images(t, stage.input));
-  return () => features;
-}
-
-/** The features of an encoder that is trained: computed where the gradient's tape sees it. */
-function encoder(t: Trace, replica: Replica, stage: StageShape, scope: ReplicaScope): () => Tensor2D {
-  const pixels = images(t, stage.input);
-  return () => replica.model.encode(scope, pixels);
 }
 
 function classification(
@@ -147,7 +130,7 @@ export function feedsOf(
 export function traceEmbed(replica: Replica, stage: StageShape): TracedFunction {
   return replica.session.trace(`stage ${stage.index}: embed`, (t) => {
     const scope = new ReplicaScope(t, replica, stage);
-    const features = replica.model.encode(scope, images(t, stage.input));
+    const features = encoding(t, replica, stage, scope)();
     return { embedding: l2normalize(replica.model.project(scope, features)) };
   });
 }

@@ -2,11 +2,10 @@
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { pixelAugmentation } from '../../shared/augment/pixels.js';
 import type { AugmentConfig } from '../../shared/config/augment.js';
-import type { Config } from '../../shared/config/schema.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
 import { LockstepError } from '../../shared/errors.js';
-import { normalize } from '../../shared/model/input.js';
+import { type InputConfig, networkInput } from '../../shared/model/input.js';
 import { imageShape, type ParameterSpec, type Scope } from '../../shared/model/model.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
@@ -79,19 +78,19 @@ export function inferenceScope(t: Trace, replica: Replica): Scope {
   };
 }
 
-/** What the images input of a function looks like. */
+/** What the images input of a function looks like, and what becomes of it. */
 export interface InputShape {
   /** Images a run. */
   readonly count: number;
-  readonly normalization: Config['model']['normalization'];
+  readonly model: InputConfig;
   /** In training. What it needs beside whole pixels is computed in the graph, from inputs of its own. */
   readonly augment?: AugmentConfig;
 }
 
-/** The images input: bytes to the device, augmented and normalised there. Float32 [count,32,32,3]. */
-export function images(t: Trace, { count, normalization: { mean, std }, augment }: InputShape): Tensor4D {
+/** The images input: bytes to the device, augmented there and made network input. Float32 [count,size,size,3]. */
+export function images(t: Trace, { count, model, augment }: InputShape): Tensor4D {
   const pixels = t.input('images', 'uint8', [count, ...imageShape]) as Tensor4D;
-  if (augment === undefined) return normalize(pixels, mean, std);
-  const change = pixelAugmentation(augment, count, (name, shape) => t.input(name, 'float32', shape));
-  return change.normalized(normalize(change.pixels(pixels), mean, std));
+  const change =
+    augment && pixelAugmentation(augment, count, (name, shape) => t.input(name, 'float32', shape));
+  return networkInput(pixels, model, change);
 }

@@ -2,12 +2,17 @@
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
-import { symmetricPadding } from './convolution.js';
+import { padded, symmetricPadding } from './convolution.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
 
 /** The largest value of every size×size window, size odd: [B,H,W,C] to [B,⌈H/stride⌉,⌈W/stride⌉,C]. Padding never wins. */
 export function maxPool(x: Tensor4D, size: number, stride: number): Tensor4D {
   return pool(x, size, stride, symmetricPadding(size, stride));
+}
+
+/** The same where the padding's zeros take part, as between Keras's ZeroPadding2D and MaxPooling2D: they win over negative values. */
+export function zeroPaddedMaxPool(x: Tensor4D, size: number, stride: number): Tensor4D {
+  return pool(padded(x, size, stride), size, stride, { padding: { kind: 'string', value: 'VALID' } });
 }
 
 /** The largest value of every whole size×size tile: [B,H,W,C] to [B,⌊H/size⌋,⌊W/size⌋,C]. What is left over is ignored. */
