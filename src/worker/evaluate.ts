@@ -19,8 +19,7 @@ export interface BatchOutputs {
 }
 
 export class Evaluation {
-  #features: TracedFunction | undefined;
-  #embeddings: TracedFunction | undefined;
+  readonly #encodings = new Map<string, TracedFunction>();
   #classifier: TracedFunction | undefined;
   readonly #kept = new Map<number, BatchOutputs>();
 
@@ -81,15 +80,20 @@ export class Evaluation {
 
   async #encode(place: BatchPlace, mirrored: boolean, embeddings: boolean): Promise<BatchOutputs> {
     const { images, labels, real } = await evaluationBatch(this.source, place, mirrored);
-    const traced = embeddings
-      ? (this.#embeddings ??= this.#encoding('evaluate: embeddings', true))
-      : (this.#features ??= this.#encoding('evaluate: features', false));
+    const traced = this.#encoding(embeddings);
     return { batch: place.batch, labels, real, outputs: await traced.run({ images }) };
   }
 
-  #encoding(name: string, embeddings: boolean): TracedFunction {
-    const { evaluate, model } = this.config;
-    return traceEncoding(this.replica, name, { count: evaluate.batchSize, model }, { embeddings });
+  #encoding(embeddings: boolean): TracedFunction {
+    const name = embeddings ? 'features and embeddings' : 'features';
+    let traced = this.#encodings.get(name);
+    if (traced === undefined) {
+      const { evaluate, model } = this.config;
+      const shape = { count: evaluate.batchSize, model };
+      traced = traceEncoding(this.replica, `evaluate: ${name}`, shape, { embeddings });
+      this.#encodings.set(name, traced);
+    }
+    return traced;
   }
 }
 

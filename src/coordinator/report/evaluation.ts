@@ -196,7 +196,10 @@ function reliabilityFigure(classified: readonly Classified[]): Figure {
   };
 }
 
-function confusionFigure({ run, label, stroke, classifier, evaluation }: Classified, several: boolean): Figure {
+function confusionFigure(
+  { run, label, stroke, classifier, evaluation }: Classified,
+  several: boolean,
+): Figure {
   const { classes } = evaluation;
   const cells = classifier.confusion.flatMap((row, actual) => {
     const images = row.reduce((sum, count) => sum + count, 0);
