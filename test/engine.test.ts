@@ -42,8 +42,10 @@ describe('a traced function', () => {
     const counter = session.variable('counter', 'float32', [2]);
     await session.assign(new Map([[counter, [1, 2]]]));
     const add = session.trace('add', (t) => {
-      t.assign(counter, tf.add(t.read(counter), t.input('x', 'float32', [2])));
-      return t.afterEffects(() => ({ after: t.read(counter) }));
+      return t.inOrder(
+        () => t.assign(counter, tf.add(t.read(counter), t.input('x', 'float32', [2]))),
+        () => ({ after: t.read(counter) }),
+      );
     });
     const { after } = await add.run({ x: [10, 20] });
     expect([...after!.floats]).toEqual([11, 22]);

@@ -1,42 +1,49 @@
 /** BatchNorm over the global batch: K micro-batches are one big batch, on any number of workers. */
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { afterEach, describe, expect, it } from 'vitest';
+import { isContrastive, viewsOf } from '../src/shared/config/objectives.js';
 import { parseConfig } from '../src/shared/config/parse.js';
 import type { Config } from '../src/shared/config/schema.js';
 import { liveHostTensors } from '../src/shared/engine/host-tensor.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { l2normalize } from '../src/shared/loss/normalize.js';
-import { npairs } from '../src/shared/loss/npairs.js';
-import { softmaxCrossEntropy } from '../src/shared/loss/softmax.js';
 import { initialize } from '../src/shared/model/initialize.js';
 import { normalize } from '../src/shared/model/input.js';
 import { buildModel, imageShape } from '../src/shared/model/model.js';
+import { imagesOfRows } from '../src/shared/plan/views.js';
 import { hash32 } from '../src/shared/random/keyed.js';
 import type { Mesh } from '../src/shared/transport/mesh.js';
 import type { MicroBatch } from '../src/worker/step.js';
 import { type Gradients, gradientsOf, relativeError, Workers } from './distributed.js';
+import { contrastiveLoss, softmaxLoss } from './loss-definitions.js';
 
 const K = 5;
 const m = 4;
 const temperature = 0.2;
 
-function configOf(objective: 'softmax' | 'npairs', statistics = 'globalBatch'): Config {
+type Objective = 'softmax' | 'npairs' | 'two views';
+
+function configOf(objective: Objective, statistics = 'globalBatch'): Config {
   const head = objective === 'softmax' ? { classifier: {} } : { projection: { widths: [16] } };
-  const more = objective === 'softmax' ? {} : { temperature };
+  const stage = {
+    softmax: { objective: 'softmax' },
+    npairs: { objective: 'npairs', temperature },
+    'two views': { objective: 'ntxent', temperature },
+  }[objective];
   return parseConfig(
     {
       name: 'global',
       data: { dataset: 'sample' },
       model: { encoder: 'tiny', batchNorm: { statistics }, ...head },
-      batch: { microBatches: K, microBatchSize: m },
+      // The rows of a micro-batch are m either way.
+      batch: { microBatches: K, microBatchSize: objective === 'two views' ? m / 2 : m },
       stages: [
         {
           name: 'train',
-          objective,
           epochs: 1,
           optimizer: { kind: 'sgd' },
           learningRate: { decay: 'constant', peak: 0.1 },
-          ...more,
+          ...stage,
         },
       ],
     },
@@ -76,9 +83,10 @@ function bigBatch(config: Config): { loss: number; gradients: Gradients; statist
     };
     const { mean, std } = config.model.normalization;
     const features = model.encode(scope, normalize(images, mean, std));
-    return config.stages[0]!.objective === 'npairs'
-      ? npairs(l2normalize(model.project(scope, features)), labels, temperature)
-      : softmaxCrossEntropy(model.classify(scope, features), labels, { globalCount: K * m }).loss;
+    const stage = config.stages[0]!;
+    if (!isContrastive(stage)) return softmaxLoss(stage, model.classify(scope, features), labels);
+    const shown = tf.tensor1d([...imagesOfRows(K, m / viewsOf(stage), viewsOf(stage))], 'int32');
+    return contrastiveLoss(stage, l2normalize(model.project(scope, features)), labels, shown);
   };
   const weights = model.parameters.map((spec) => tf.tensor(initialize(spec, config.seed), [...spec.shape]));
   const { value, grads } = tf.valueAndGrads(loss as never)(weights);
@@ -101,7 +109,7 @@ function workersFor(config: Config): Workers {
   return workers;
 }
 
-describe.each(['softmax', 'npairs'] as const)('%s', (objective) => {
+describe.each(['softmax', 'npairs', 'two views'] as const)('%s', (objective) => {
   it('5 micro-batches are one big batch to 1e-5, with the same bits on 1, 2, 3 and 4 workers', async () => {
     const config = configOf(objective);
     const expected = bigBatch(config);
@@ -119,7 +127,9 @@ describe.each(['softmax', 'npairs'] as const)('%s', (objective) => {
     // What an earlier test abandoned may be collected meanwhile.
     expect(liveHostTensors()).toBeLessThanOrEqual(hostTensors);
   });
+});
 
+describe.each(['softmax', 'npairs'] as const)('%s', (objective) => {
   it('which micro-batches by themselves are not', async () => {
     const expected = bigBatch(configOf(objective));
     const [ghost] = await workersFor(configOf(objective, 'microBatch')).gradients(1);

@@ -71,7 +71,7 @@ it('200 steps leave RSS and live tensors flat', async () => {
       runStep(program, mesh, input),
       fingerprint(program.fingerprint),
     ]);
-    await applyStep(program, reduced, 0.001, index);
+    await applyStep(program, reduced, { learningRate: 0.001, stepInStage: index });
     for (const tensor of reduced) tensor.free();
   };
   // Allocators and the compiler settle in the first steps.

@@ -86,8 +86,8 @@ export async function computed(run: string): Promise<unknown[]> {
   const steps = await eventsOf(run, 'step');
   const evaluations = await eventsOf(run, 'eval');
   return [
-    ...steps.map(({ stage, epoch, step, samples, loss, lr, gradNorm, accuracy }) => [
-      ...[stage, epoch, step, samples, loss, lr, gradNorm, accuracy],
+    ...steps.map(({ stage, epoch, step, samples, loss, lr, gradNorm, accuracy, lossScale, skipped }) => [
+      ...[stage, epoch, step, samples, loss, lr, gradNorm, accuracy, lossScale, skipped],
     ]),
     ...evaluations.map(({ stage, epoch, step, loss, accuracy }) => [stage, epoch, step, loss, accuracy]),
   ];

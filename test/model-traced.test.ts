@@ -5,11 +5,14 @@ import { Session } from '../src/shared/engine/session.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { l2normalize } from '../src/shared/loss/normalize.js';
 import { npairsGradient } from '../src/shared/loss/npairs.js';
+import { ntxentGradient } from '../src/shared/loss/ntxent.js';
 import { perExampleCrossEntropy, softmaxCrossEntropy } from '../src/shared/loss/softmax.js';
+import { supconGradient } from '../src/shared/loss/supcon.js';
+import { tripletGradient } from '../src/shared/loss/triplet.js';
 import { initialize } from '../src/shared/model/initialize.js';
 import { normalize } from '../src/shared/model/input.js';
 import { buildModel, type Model } from '../src/shared/model/model.js';
-import { clipped, globalNorm } from '../src/shared/optimizer/gradient.js';
+import { clipFactor, globalNorm } from '../src/shared/optimizer/gradient.js';
 import { expectClose } from './numeric.js';
 
 let session: Session;
@@ -56,8 +59,8 @@ function config(changes: Partial<ModelConfig>): ModelConfig {
     encoder: 'tiny',
     stem: 'cifar',
     projection: { widths: [12, 8], activation: 'none' },
-    classifier: { hidden: [16], dropout: 0.5 },
-    batchNorm: { momentum: 0.9, epsilon: 1e-3, statistics: 'microBatch' },
+    classifier: { hidden: [16], dropout: 0.5, logitScale: 0.5 },
+    batchNorm: { momentum: 0.9, epsilon: 1e-3, zeroInit: false, statistics: 'microBatch' },
     normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
     ...changes,
   };
@@ -85,8 +88,11 @@ function modelInputs(model: Model, size: number): Record<string, Input> {
 describe('a traced model does what it does eagerly', () => {
   it.each([
     ['tiny', 'cifar', 8],
+    ['airbench', 'cifar', 32],
     ['resnet18', 'imagenet', 32],
     ['resnet50', 'cifar', 4],
+    ['resnet50-keras', 'imagenet', 32],
+    ['resnet50v2', 'imagenet', 32],
   ] as const)('%s, %s stem: losses, statistics, all gradients', async (encoder, stem, size) => {
     const model = buildModel(config({ encoder, stem }));
     const outputs = await expectSame(modelInputs(model, size), (input) => {
@@ -106,11 +112,14 @@ describe('a traced model does what it does eagerly', () => {
         const features = model.encode(scope, images);
         const logits = model.classify(scope, features);
         const rows = l2normalize(model.project(scope, features));
-        const { loss } = softmaxCrossEntropy(logits, input('labels') as Tensor1D, { globalCount: 2 * batch });
-        return tf.add(loss, tf.sum(tf.mul(rows, tf.square(rows))));
+        const of = (smoothing: number) =>
+          softmaxCrossEntropy(logits, input('labels') as Tensor1D, { globalCount: 2 * batch, smoothing })
+            .loss;
+        return tf.add(tf.add(of(0), of(0.1)), tf.sum(tf.mul(rows, tf.square(rows))));
       })(names.map(input));
       const norm = globalNorm(grads);
-      const small = clipped(grads, norm, 0.01);
+      const factor = clipFactor(norm, 0.01);
+      const small = grads.map((grad) => tf.mul(grad, factor));
       const gradients = Object.fromEntries(names.map((name, i) => [`gradient ${name}`, small[i]!]));
       return { value, norm, ...observed, ...gradients };
     });
@@ -126,11 +135,22 @@ describe('a traced model does what it does eagerly', () => {
     });
   });
 
-  it('and so does the n-pairs gradient', async () => {
+  it('and so do the gradients of the contrastive objectives', async () => {
     const values = Float32Array.from({ length: batch * 4 }, (_, i) => Math.sin(i));
     await expectSame({ V: { dtype: 'float32', shape: [batch, 4], values }, labels }, (input) => {
       const V = l2normalize(input('V') as Tensor2D);
-      return { ...npairsGradient(V, input('labels') as Tensor1D, 0.1) };
+      const labels = input('labels') as Tensor1D;
+      const all = {
+        npairs: npairsGradient(V, labels, 0.1),
+        supcon: supconGradient(V, labels, 0.1),
+        ntxent: ntxentGradient(V, tf.tensor1d([0, 1, 2, 0, 1, 2], 'int32'), 0.1),
+        triplet: tripletGradient(V, labels, 0.5),
+      };
+      return Object.fromEntries(
+        Object.entries(all).flatMap(([name, found]) =>
+          Object.entries(found).map(([key, value]) => [`${name} ${key}`, value as Tensor]),
+        ),
+      );
     });
   });
 });

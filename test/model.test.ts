@@ -6,13 +6,14 @@ import { tf } from '../src/shared/engine/tensorflow.js';
 import { initialize } from '../src/shared/model/initialize.js';
 import { normalize } from '../src/shared/model/input.js';
 import { buildModel, type Model, type Scope } from '../src/shared/model/model.js';
+import { whiteningFilters } from '../src/shared/model/whitening.js';
 
 function config(changes: Partial<ModelConfig> = {}): ModelConfig {
   return {
     encoder: 'tiny',
     stem: 'cifar',
-    classifier: { hidden: [], dropout: 0 },
-    batchNorm: { momentum: 0.9, epsilon: 1e-5, statistics: 'microBatch' },
+    classifier: { hidden: [], dropout: 0, logitScale: 1 },
+    batchNorm: { momentum: 0.9, epsilon: 1e-5, zeroInit: false, statistics: 'microBatch' },
     normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
     ...changes,
   };
@@ -50,6 +51,8 @@ describe('buildModel', () => {
     // torchvision.models.resnet18(num_classes=10): 11,689,512 − 513,000 + 5,130.
     ['resnet18', 'imagenet', 11_181_642],
     // 3·9·16 + 16·9·32 + 32·9·32 = 14,256; BatchNorm 2·(16 + 32 + 32) = 160; head 32·10 + 10.
+    // 3x3 convolutions 9·(24·64 + 64·64 + 64·256 + 3·256·256), biases 24 + 2·64 + 4·256, head 256·10 + 10.
+    ['airbench', 'cifar', 1_971_362],
     ['tiny', 'cifar', 14_416 + 330],
   ] as const)('%s with the %s stem has %i trainable parameters', (encoder, stem, parameters) => {
     expect(count(buildModel(config({ encoder, stem })))).toBe(parameters);
@@ -77,6 +80,17 @@ describe('buildModel', () => {
       config({ encoder: 'resnet18', projection: { widths: [8], activation: 'none' } }),
     );
     for (const { name, decay } of model.parameters) expect(decay, name).toBe(name.endsWith('.kernel'));
+  });
+
+  it('begins with blocks that are their shortcuts, if asked to', () => {
+    const batchNorm = { ...config().batchNorm, zeroInit: true };
+    const zeros = (encoder: 'resnet18' | 'resnet50') =>
+      buildModel(config({ encoder, batchNorm }))
+        .parameters.filter(({ name, init }) => name.endsWith('gamma') && init.kind === 'zeros')
+        .map(({ name }) => name);
+    expect(zeros('resnet18')).toHaveLength(8);
+    expect(zeros('resnet50')).toHaveLength(16);
+    expect(zeros('resnet50')).toContain('encoder.layer3.5.bn3.gamma');
   });
 
   it('refuses a stem that the encoder does not have', () => {
@@ -111,6 +125,19 @@ describe('forward', () => {
       expect([...observed.keys()].sort()).toEqual(model.statistics.map(({ name }) => name).sort());
       for (const { name, shape } of model.statistics) expect(observed.get(name)!.shape).toEqual(shape);
       for (const value of observed.values()) value.dispose();
+    });
+  });
+
+  it('airbench whitens images, and its first kernels pass them on', () => {
+    const model = buildModel(config({ encoder: 'airbench' }));
+    tf.tidy(() => {
+      const { scope } = scopeOf(model, { training: false });
+      // What is the same everywhere has no contrast, and so nothing but the brightest filters answer.
+      const features = model.encode(scope, tf.ones([1, 32, 32, 3]));
+      expect(features.shape).toEqual([1, 256]);
+      const answer = whiteningFilters.reduce((sum, row) => sum + row[0]!, 0);
+      // All else is the identity: three blocks of two convolutions, BatchNorms of mean 0 and variance 1.
+      expect(features.dataSync()[0]).toBeCloseTo(answer, 1);
     });
   });
 
@@ -153,7 +180,7 @@ describe('forward', () => {
   });
 
   it('drops out by the seed, in training only', () => {
-    const model = buildModel(config({ classifier: { hidden: [64], dropout: 0.5 } }));
+    const model = buildModel(config({ classifier: { hidden: [64], dropout: 0.5, logitScale: 0.5 } }));
     const features = tf.randomNormal([4, 32], 0, 1, 'float32', 3) as Tensor2D;
     const logits = (seed: [number, number], training = true) => {
       const { scope } = scopeOf(model, { training, dropoutSeed: tf.tensor1d(seed, 'int32') });

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, openBrowser } from './browser.js';
 import { writeExampleEvaluation } from './example-evaluation.js';
 import { contrastive, exampleEvents, exampleRecord, traditional, writeExample } from './example-run.js';
+import { exampleTrace } from './example-trace.js';
 import { Commands } from './lockstep-command.js';
 
 const path = findChromium();
@@ -24,7 +25,12 @@ describe.skipIf(path === undefined)('the report in a browser', () => {
     commands = new Commands();
     folder = mkdtempSync(join(tmpdir(), 'lockstep-report-'));
     browser = await openBrowser(path!);
-    const runs = [traditional, contrastive].map((example) => writeExample(folder, example));
+    const runs = [traditional, contrastive].map((example) =>
+      writeExample(folder, example, [
+        ...exampleEvents(example),
+        exampleTrace(example.stages.at(-1)!.name, example === traditional ? 40 : 50),
+      ]),
+    );
     writeExampleEvaluation(runs[0]!, { found: 60, spaces: ['features'], points: 200 });
     writeExampleEvaluation(runs[1]!, { found: 80, spaces: ['features', 'embeddings'], points: 200 });
     file = join(folder, 'compare.html');
@@ -166,6 +172,41 @@ describe.skipIf(path === undefined)('the report in a browser', () => {
       ]);
       for (const [i, ms] of [50, 6, 2, 2, 4].entries()) expect(parts[i]![1]).toBeCloseTo(ms, 0);
     });
+  });
+
+  it('tells what a rank did at a moment of a step, and where its buckets were', async () => {
+    for (const width of [1280, 390]) {
+      await open(pathToFileURL(file).href, { width, colorScheme: 'dark' }, async (page) => {
+        const figure = page.locator('#figure-step-timeline-1');
+        await figure.scrollIntoViewIfNeeded();
+        const canvas = figure.locator('.canvas');
+        const { x, y, width: wide } = (await canvas.boundingBox())!;
+        const numbers = async (name: string) =>
+          (await canvas.locator('> svg').getAttribute(name))!.split(' ').map(Number);
+        const [from = 0, to = 0, left = 0, right = 0] = await numbers('data-x');
+        expect([from, to]).toEqual([0, 235]);
+        const [, , bottom = 0, top = 0] = await numbers('data-y');
+        const scale = wide / 400;
+        const tipAt = async (ms: number, row: number) => {
+          const px = x + (left + (ms / to) * (right - left)) * scale;
+          const py = y + (top + ((row + 0.5) / 2) * (bottom - top)) * scale;
+          await (width < 500 ? page.touchscreen.tap(px, py) : page.mouse.move(px, py));
+          return await figure.locator('.tip div').allTextContents();
+        };
+        expect(await tipAt(140, 0)).toEqual(['run 1 of the graph 2.00–200.00 ms']);
+        expect(await tipAt(165, 0)).toEqual([
+          'run 1 of the graph 2.00–200.00 ms',
+          'bucket 0, 4.0 MB returning 160.00–180.00 ms',
+        ]);
+        // Rank 1 began 10 ms later.
+        expect(await tipAt(140, 1)).toEqual([
+          'waiting for sums 130.00–206.00 ms',
+          'bucket 0, 4.0 MB reducing 90.00–160.00 ms',
+          'bucket 1, 1.0 kB returning 128.00–205.00 ms',
+        ]);
+        expect(await figure.locator('.tip').textContent()).toMatch(/^1(39|40)\.\d ms/);
+      });
+    }
   });
 
   it('shows what an evaluation has found out', async () => {

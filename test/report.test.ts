@@ -49,7 +49,7 @@ describe('lockstep report', () => {
     const written = await documentOf(...runs, '--out', join(folder, 'x.html'), '--plots', plots);
     const names = written.plots.map(({ name }: { name: string }) => name);
     expect(names).toEqual([
-      ...['accuracy', 'loss-softmax', 'loss-npairs', 'excess', 'learning-rate', 'gradient-norm'],
+      ...['accuracy', 'loss-softmax', 'loss-npairs', 'excess-npairs', 'learning-rate', 'gradient-norm'],
       ...['throughput', 'step-time-1', 'step-time-2'],
     ]);
     for (const name of names) {
@@ -187,6 +187,22 @@ describe('a run that ends', () => {
     expect(code, stderr).toBe(0);
     expect(stderr).not.toContain('No report');
     expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('<h1>small</h1>');
+  });
+
+  it('and has failed leaves a report that says why, if it did a step', async () => {
+    const said: string[] = [];
+    const failed = (run: string) => leaveReport(run, (text) => said.push(text), 'Lost rank 1 on <h>.');
+    const begun = writeExample(folder, { ...traditional, until: 12 });
+    await failed(begun);
+    const text = await readFile(join(begun, 'report.html'), 'utf8');
+    expect(text).toContain('<p class="note">The run has failed: Lost rank 1 on &lt;h&gt;.</p>');
+    expect(text).toContain('at step 12 of 40');
+    const idle = writeExample(folder, { ...traditional, name: 'idle', until: 0 });
+    await failed(idle);
+    expect(await readdir(idle)).not.toContain('report.html');
+    expect(said).toEqual([]);
+    await failed(join(folder, 'nowhere'));
+    expect(said).toHaveLength(1);
   });
 
   it('is not spoilt by a report that can not be made', async () => {

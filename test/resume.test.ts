@@ -4,12 +4,13 @@ import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../src/shared/checkpoint/checkpoint.js';
-import { alive, Commands, committed, workerPids } from './lockstep-command.js';
+import { alive, Commands, committed, eventsOf, workerPids } from './lockstep-command.js';
 import { resultOf, smallConfig, undisturbed } from './small-run.js';
 
 const text = smallConfig({
   microBatches: 4,
   epochs: [4, 4],
+  augment: '{ crop: 0, resizedCrop: {}, flip: alternating, cutout: 8 }',
   more: 'checkpoint: { everySteps: 5, keep: 3 }',
 });
 const totalSteps = 128;
@@ -55,6 +56,8 @@ describe('a run that is asked to stop', () => {
         expect(readdirSync(join(out, 'checkpoints'))).toContain(String(step).padStart(8, '0'));
       }
       expect(await resultOf(out, stdout)).toEqual(expected);
+      const skipped = (await eventsOf(out, 'step')).filter((step) => step.skipped);
+      expect(new Set(skipped.map(({ stage }) => stage))).toEqual(new Set(['pretrain', 'train']));
       // It has ended: once more changes nothing.
       const again = await train(out, 2, '--resume').ended;
       expect(await resultOf(out, again.stdout)).toEqual(expected);

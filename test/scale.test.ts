@@ -84,14 +84,62 @@ describe('lockstep scale', () => {
     }
   });
 
+  it('leaves its report in its folder', async () => {
+    expect(await readFile(join(folder, 'report.html'), 'utf8')).toContain('id="figure-scaling-throughput"');
+  });
+
+  it('in parts comes to the same kind of study, and names the part that failed', async () => {
+    const parts = join(commands.folder, 'parts');
+    const part = (only: string, ...more: string[]) =>
+      scale(
+        ...['--workers', '1,2,8', '--repeats', '2', '--warmup', '1', '--steps', '3', '--out', parts],
+        ...['--only', only, ...more],
+      );
+    for (const only of ['2,2', '1']) {
+      const { code, stderr } = await part(only);
+      expect(code, stderr).toBe(0);
+    }
+    const many = await part('8,1');
+    expect([many.code, many.stderr]).toEqual([2, expect.stringContaining("8 workers can't share 4")]);
+    const { code, stdout, stderr } = await commands.start(['scale', '--collect', parts, '--json']).ended;
+    expect(code, stderr).toBe(0);
+    const { results, missing } = JSON.parse(stdout);
+    expect(
+      results.map((result: { workers: number; repeats: number }) => [result.workers, result.repeats]),
+    ).toEqual([
+      [1, 2],
+      [2, 1],
+    ]);
+    expect(missing).toEqual([
+      { workers: 2, repeat: 0, why: expect.stringContaining('left nothing') },
+      { workers: 8, repeat: 0, why: expect.stringContaining("8 workers can't share 4 micro-batches") },
+      { workers: 8, repeat: 1, why: expect.stringContaining('left nothing') },
+    ]);
+    expect((await readStudy(parts)).runs).toHaveLength(3);
+    expect(await readFile(join(parts, 'report.html'), 'utf8')).toContain('Missing: 8 workers, run 1:');
+  });
+
   it('says what is wrong before anything runs', async () => {
+    const used = join(commands.folder, 'used');
+    for (const [args, message] of [
+      [['--only', '1'], '--only needs --out'],
+      [['--only', '0,1', '--out', used], "'0,1' names no run of a study"],
+      [['--only', '4,1', '--out', used], 'The study has no run 1 of 4 workers: it has 3 each of 1, 2.'],
+      [['--only', '1,1', '--out', folder], 'holds a whole study already'],
+      [['--launch', 'remote'], 'it takes --only N,REPEAT'],
+      [['--launch', 'remote', '--only', '1,1', '--out', used], 'needs to know where to listen'],
+      [['--collect', used], 'it takes neither a config nor --only'],
+    ] as const) {
+      const { code, stderr } = await scale(...args);
+      expect([code === 0, stderr]).toEqual([false, expect.stringContaining(message)]);
+    }
     const many = await scale('--workers', '1,8');
     expect(many.code).toBe(2);
     expect(many.stderr).toContain("8 workers can't share 4 micro-batches");
     const weak = await scale('--workers', '1,32', '--mode', 'weak');
     expect(weak.stderr).toContain('more than the 1024 of the dataset');
-    const used = await scale('--out', folder);
-    expect(used.stderr).toContain('is not empty');
+    const again = await scale('--out', folder);
+    expect(again.stderr).toContain('is not empty');
     const slow = await scale('--simulate-slow', '1:2');
     expect(slow.stderr).toContain('--simulate-slow needs --simulate-compute');
     const broken = join(commands.folder, 'broken');

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readRun } from '../src/coordinator/run-folder.js';
+import { readStudy } from '../src/coordinator/scale/study.js';
 import { cacheFolder } from '../src/shared/data/resolve.js';
 import { packageRoot } from '../src/shared/package-root.js';
 import { committed, computed } from './lockstep-command.js';
@@ -127,21 +128,48 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', { timeo
     for (const name of leftovers()) rmSync(join(cluster.folder, name));
   });
 
-  it('a scaling study: an array of runs, and a report when all of them are done', async () => {
-    const printed = cluster.shell(`${scripts}/submit-scaling.sh ${config}`, {
+  it('a scaling study: a job a run, and the report of all of them, which names those that failed', async () => {
+    const study = [
+      ...[config, '--set', 'batch.microBatches=3', '--workers', '1,3,4', '--repeats', '2'],
+      ...['--warmup', '1', '--steps', '4'],
+    ];
+    const printed = cluster.shell(`${scripts}/submit-scaling.sh ${study.join(' ')}`, {
       from: cluster.folder,
-      env: { ...env, LOCKSTEP_WORKERS: '1,2' },
+      // Three workers on two nodes; four are more than micro-batches.
+      env: { ...env, LOCKSTEP_WORKERS_PER_NODE: '2' },
     });
-    const [, study, report] = /job (\d+) trains, then job (\d+) writes/.exec(printed)!;
+    const [, jobs, report, path] = /jobs ([\d:]+) measure, then job (\d+) writes (\S+)\/report.html/.exec(
+      printed,
+    )!;
     expect(cluster.states(report!)).toEqual(['PENDING']);
-    expect(await cluster.ended(study!)).toEqual(['COMPLETED', 'COMPLETED']);
+    const ended = (await Promise.all(jobs!.split(':').map((job) => cluster.ended(job)))).flat();
+    const said = readdirSync(cluster.folder)
+      .filter((name) => /^lockstep-(scaling|report)/.test(name))
+      .map((name) => readFileSync(join(cluster.folder, name), 'utf8'))
+      .join('\n');
+    expect(ended.sort(), said).toEqual([...Array(4).fill('COMPLETED'), ...Array(2).fill('FAILED')]);
     expect(await cluster.ended(report!)).toEqual(['COMPLETED']);
-    const runs = join(cluster.folder, 'runs', `lockstep-scaling-${study}`);
-    expect(readdirSync(runs).sort()).toEqual(['report.html', 'workers-1', 'workers-2']);
-    for (const workers of [1, 2]) {
-      const { topology } = await readRun(join(runs, `workers-${workers}`));
-      expect(topology).toMatchObject({ workers });
+
+    const folder = join(cluster.folder, path!);
+    const { runs, missing = [] } = await readStudy(folder);
+    const ran = runs.map(({ workers, repeat }) => `${workers},${repeat + 1}`).sort();
+    expect(ran).toEqual(['1,1', '1,2', '3,1', '3,2']);
+    for (const { workers, steps, hosts } of runs) {
+      expect(steps).toHaveLength(4);
+      for (const { ranks } of steps) expect(ranks).toHaveLength(workers);
+      expect(new Set(hosts).size).toBe(workers === 1 ? 1 : 2);
     }
+    expect(missing.map(({ workers, repeat }) => `${workers},${repeat + 1}`).sort()).toEqual(['4,1', '4,2']);
+    const page = readFileSync(join(folder, 'report.html'), 'utf8');
+    expect(page).toContain('Missing: 4 workers, runs 1, 2: 4 workers can&#39;t share 3 micro-batches.');
+    for (const name of ['throughput', 'efficiency', 'step-time', 'forecast']) {
+      expect(page).toContain(`id="figure-scaling-${name}"`);
+    }
+    // The table that `lockstep scale` prints on one node.
+    const table = readFileSync(join(cluster.folder, `lockstep-report-${report}.out`), 'utf8');
+    expect(table).toMatch(/^ +1 +48 .*\n +3 +48 /m);
+    expect(table).toContain('FORECAST');
+    expect(leftovers()).toEqual([]);
   });
 
   it('a dataset goes to the disk of every node, and traffic over the network that was named', async () => {

@@ -8,32 +8,46 @@ export interface SmallRun {
   readonly microBatches: number;
   /** Of the contrastive stage, and of the traditional one. */
   readonly epochs: readonly [number, number];
+  /** How images are augmented, beside the default. */
+  readonly augment?: string;
   /** Lines of the config beside these. */
   readonly more: string;
 }
 
-/** Both objectives, dropout, clipping, two optimisers, a schedule. */
-export function smallConfig({ microBatches, epochs: [pretrain, train], more }: SmallRun): string {
+/**
+ * Both objectives, dropout, clipping, two optimisers, a schedule, averages, and a loss scale that grows until the squares
+ * of gradients overflow, so that steps are skipped again and again.
+ */
+export function smallConfig({
+  microBatches,
+  epochs: [pretrain, train],
+  augment = '{}',
+  more,
+}: SmallRun): string {
   return `
 name: small
-data: { dataset: sample, limit: { train: 1024, test: 100 } }
+data: { dataset: sample, limit: { train: 1024, test: 100 }, augment: ${augment} }
 model: { encoder: tiny, classifier: { hidden: [16], dropout: 0.2 }, projection: { widths: [16] } }
 batch: { microBatches: ${microBatches}, microBatchSize: 16 }
 evaluate: { batchSize: 50 }
+lossScale: { kind: dynamic, initial: 1152921504606846976, growthInterval: 4 }
 ${more}
 stages:
   - name: pretrain
     objective: npairs
     temperature: 0.1
     epochs: ${pretrain}
-    optimizer: { kind: adam }
+    optimizer: { kind: adamw }
     learningRate: { decay: constant, peak: 0.005 }
+    learningRates: [{ match: '*.beta', factor: 4 }]
+    ema: { decay: 0.9 }
   - name: train
     objective: softmax
     epochs: ${train}
     clipNorm: 0.4
     optimizer: { kind: sgd, weightDecay: 5.0e-4 }
     learningRate: { decay: cosine, peak: 0.05, warmupEpochs: 1 }
+    ema: { decay: 0.95 }
 `;
 }
 

@@ -96,7 +96,8 @@ export function controlMessage(draw: Draw): Record<string, unknown> {
     { type: 'beat', phase: 'reduce', step },
     { type: 'joined', generation },
     { type: 'broken', generation, message: 'nothing' },
-    { type: 'prepared', stage: draw(3), fingerprint },
+    { type: 'prepared', stage: draw(3), fingerprint, rounds: draw(3) },
+    { type: 'encoded', round: draw(3) },
     {
       type: 'reduced',
       generation,
@@ -105,7 +106,7 @@ export function controlMessage(draw: Draw): Record<string, unknown> {
       ms,
       result: { loss: draw(9), accuracy: null, excess: 1 },
     },
-    { type: 'applied', generation, step, gradNorm: draw(10), commitMs: draw(10) },
+    { type: 'applied', generation, step, gradNorm: draw(10), lossScale: draw(10), commitMs: draw(10) },
     { type: 'outputs', batch: draw(50) },
     { type: 'evaluated', fingerprint },
     { type: 'snapshot', tensors: [{ name: 'x', shape: [draw(1000), 9], file: 'weights' }], fingerprint },

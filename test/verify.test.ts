@@ -28,6 +28,23 @@ describe('lockstep verify', () => {
     expect(JSON.parse(stdout)).toMatchObject({ equal: true, difference: null });
   });
 
+  it('finds them in two views of each image, and with label smoothing', async () => {
+    const rest =
+      'epochs: 1, optimizer: {kind: sgd, nesterov: false}, learningRate: {decay: constant, peak: 0.01}';
+    const stages = [
+      `{name: supcon, objective: supcon, views: 2, temperature: 0.1, ${rest}}`,
+      `{name: ntxent, objective: ntxent, temperature: 0.5, ${rest}}`,
+      `{name: train, objective: softmax, labelSmoothing: 0.1, ${rest}}`,
+    ];
+    const { code, stdout, stderr } = await verify(
+      ...['--json', '--set', 'data.limit.train=160', '--set', `stages=[${stages.join(', ')}]`],
+    );
+    expect(code, stderr).toBe(0);
+    const { equal, runs } = JSON.parse(stdout);
+    expect(equal).toBe(true);
+    expect(runs).toMatchObject([1, 2, 3, 4].map((workers) => ({ workers, steps: 6 })));
+  });
+
   it('names the rank and the step of a replica that strays by one bit', async () => {
     const { code, stdout } = await verify('--workers', '1,3', '--inject', 'encoder.conv1.kernel');
     expect(code).toBe(0);

@@ -119,7 +119,7 @@ export function peersPython(root) {
 
 /**
  * @param {string} root
- * @param {readonly Contestant[]} chosen
+ * @param {readonly Pick<Contestant, 'program'>[]} chosen
  * @returns {string | undefined} what has to be done before these can run
  */
 export function missingProgram(root, chosen) {

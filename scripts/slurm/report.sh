@@ -1,5 +1,5 @@
 #!/bin/bash
-# One report on all runs in a folder:  sbatch scripts/slurm/report.sh FOLDER
+# One report on all runs in a folder, or on the scaling study whose parts lie there:  sbatch scripts/slurm/report.sh FOLDER
 #SBATCH --account=def-someprof
 #SBATCH --job-name=lockstep-report
 #SBATCH --ntasks=1
@@ -9,4 +9,10 @@
 
 lockstep_home=${LOCKSTEP_HOME:-$SLURM_SUBMIT_DIR}
 command -v node >/dev/null || module load nodejs
-"$lockstep_home/bin/lockstep" report "$1"/*/ --out "$1/report.html"
+lockstep=$lockstep_home/bin/lockstep
+
+if [ -d "$1/parts" ]; then
+  "$lockstep" scale --collect "$1"
+else
+  "$lockstep" report "$1"/*/ --out "$1/report.html"
+fi

@@ -51,7 +51,7 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs
       .option('encoder', {
-        choices: ['resnet50', 'resnet18', 'tiny'],
+        choices: ['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'airbench', 'tiny'],
         default: 'resnet50',
         describe: 'Network',
       })
@@ -59,7 +59,7 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
       .option('batch', { type: 'number', default: 32, describe: 'Images a worker and step' })
       .option('threads', { type: 'number', default: 2, describe: 'TensorFlow threads a worker' })
       .option('precision', {
-        choices: ['float32', 'bfloat16'],
+        choices: ['float32', 'bfloat16', 'float16'],
         default: 'float32',
         describe: 'Precision of products',
       })

@@ -1,12 +1,14 @@
-/** `lockstep demo`: the traditional and the contrastive way on the embedded sample, side by side. */
+/** `lockstep demo`: the traditional and the contrastive way on the embedded sample, compared. */
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
+import { answer } from '../coordinator/compare/answer.js';
+import { runComparison } from '../coordinator/compare/run-comparison.js';
+import { loadStudy } from '../coordinator/compare/study.js';
 import { LineProgress } from '../coordinator/progress.js';
-import { train } from '../coordinator/train.js';
-import { loadConfig } from '../shared/config/load.js';
 import { packageRoot } from '../shared/package-root.js';
+import { text } from './compare.js';
 import { print, runCommand } from './output.js';
-import { type NamedResult, resultTable } from './results.js';
+import { resultTable } from './results.js';
 import { stopBySignal } from './signals.js';
 
 interface DemoArguments {
@@ -24,26 +26,14 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
       .example('npm run demo', 'the same, and installs everything first'),
   handler: ({ workers, json }) =>
     runCommand(json, async () => {
-      const results: NamedResult[] = [];
-      const stop = stopBySignal((text) => process.stderr.write(`${text}\n`));
-      for (const file of ['demo-traditional.yaml', 'demo-contrastive.yaml']) {
-        const config = await loadConfig(join(packageRoot, 'configs', file));
-        const progress = new LineProgress(process.stderr);
-        const outcome = await train({
-          config,
-          workers,
-          launch: 'local',
-          bind: 'tcp://127.0.0.1:*',
-          out: undefined,
-          resume: false,
-          minWorkers: 1,
-          stop,
-          progress,
-        });
-        if (outcome.state === 'stopped') return;
-        results.push({ name: config.name, run: outcome.run, summary: outcome.summary });
-      }
-      if (json) print(results);
-      else process.stdout.write(resultTable(results));
+      const study = await loadStudy(join(packageRoot, 'configs', 'study-demo.yaml'));
+      const progress = new LineProgress(process.stderr);
+      const stop = stopBySignal((text) => progress.note(text));
+      const { state, comparison, runs } = await runComparison({
+        ...{ study, workers, out: undefined, resume: false, stop, progress },
+      });
+      if (state === 'stopped') return;
+      if (json) print(runs);
+      else process.stdout.write(`${resultTable(runs)}\n${text(answer(comparison))}\n`);
     }),
 };

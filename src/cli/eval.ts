@@ -107,13 +107,14 @@ async function leave({ run, evaluation }: CheckpointEvaluation): Promise<string 
 
 /** All of it but the places of points, which are in the file. */
 function documentOf(
-  { folder, run, evaluation }: CheckpointEvaluation,
+  { folder, run, weights, evaluation }: CheckpointEvaluation,
   written: string | undefined,
   embeddings: string | undefined,
 ) {
   const { points, spaces, classifier, ...rest } = evaluation;
   return {
     ...{ folder, run: run ?? null, evaluation: written ?? null },
+    ...(weights === undefined ? {} : { weights }),
     ...(embeddings === undefined ? {} : { embeddings }),
     ...{ accuracy: classifier?.accuracy ?? null, loss: classifier?.loss ?? null },
     ...{ ...rest, classifier },

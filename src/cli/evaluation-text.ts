@@ -11,10 +11,10 @@ const nothing = '–';
 const share = (value: number | null) => (value === null ? nothing : percent(value));
 const number = (value: number | null) => (value === null ? nothing : value.toFixed(4));
 
-export function evaluationText({ folder, evaluation }: CheckpointEvaluation): string {
+export function evaluationText({ folder, weights, evaluation }: CheckpointEvaluation): string {
   const { step, stage, images } = evaluation;
   return [
-    `${folder}: step ${step}, stage '${stage}', ${images} test images`,
+    `${folder}: step ${step}, stage '${stage}', ${images} test images${weights === 'ema' ? ', EMA weights' : ''}`,
     table([{ title: 'measure' }, right('value')], measures(evaluation)),
     ...classTables(evaluation),
     '',

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
+import { comparisonFileAt, readComparison } from '../coordinator/compare/comparison.js';
 import { type Unit, units } from '../coordinator/report/axis.js';
+import { comparisonReportOf, readComparedRuns } from '../coordinator/report/comparison-report.js';
 import { exportPlots } from '../coordinator/report/export.js';
 import { page } from '../coordinator/report/page.js';
 import { type Report, reportOf } from '../coordinator/report/report.js';
@@ -35,7 +37,8 @@ export const reportCommand: CommandModule<object, ReportArguments> = {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'Run folders; several are drawn into the same plots. Or one study of `lockstep scale`',
+        describe:
+          'Run folders; several are drawn into the same plots. Or one folder of `lockstep scale` or `compare`',
       })
       .option('out', { type: 'string', describe: 'The HTML file  [default for one run: RUN/report.html]' })
       .option('x', {
@@ -142,19 +145,27 @@ async function make(
   x: Unit | undefined,
 ): Promise<{ readonly runs: readonly RunData[]; readonly report: Report }> {
   const study = paths.find((path) => existsSync(studyFileAt(path)));
-  if (study !== undefined) return await makeStudy(paths, study);
+  if (study !== undefined) {
+    alone(paths, study, 'a scaling study');
+    return { runs: [], report: studyReportOf(await readStudy(study), study, new Date()) };
+  }
+  const compared = paths.find((path) => existsSync(comparisonFileAt(path)));
+  if (compared !== undefined) {
+    alone(paths, compared, 'a comparison');
+    const comparison = await readComparison(compared);
+    const runs = await readComparedRuns(comparison, compared);
+    return { runs, report: comparisonReportOf(comparison, runs, x, new Date()) };
+  }
   const runs = await Promise.all(paths.map(readRunData));
   return { runs, report: reportOf(runs, x, new Date()) };
 }
 
-/** @throws LockstepError USAGE for a study beside anything else */
-async function makeStudy(paths: readonly string[], path: string) {
-  if (paths.length > 1) {
-    throw new LockstepError('USAGE', `${path} is a scaling study, which has a report of its own.`, {
-      hint: 'Give it alone.',
-    });
-  }
-  return { runs: [], report: studyReportOf(await readStudy(path), path, new Date()) };
+/** @throws LockstepError USAGE beside anything else */
+function alone(paths: readonly string[], path: string, what: string): void {
+  if (paths.length === 1) return;
+  throw new LockstepError('USAGE', `${path} is ${what}, which has a report of its own.`, {
+    hint: 'Give it alone.',
+  });
 }
 
 /** @throws LockstepError USAGE if one is given twice */

@@ -91,19 +91,25 @@ export function runOptions(
 
 /** A config file and what overrides it; `fallback` where none is given. */
 export function configArguments(yargs: Argv, fallback?: string): Argv<{ config: string; set: string[] }> {
-  return yargs
-    .positional('config', {
+  return overrides(
+    yargs.positional('config', {
       type: 'string',
       ...(fallback === undefined ? { demandOption: true } : { default: fallback }),
-      describe: 'A config file (YAML), see docs/config.md',
-    })
-    .option('set', {
-      type: 'string',
-      array: true,
-      nargs: 1,
-      default: [] as string[],
-      describe: 'Override a key, as in stages.0.epochs=2; may be repeated',
-    });
+      describe: configDescription,
+    }),
+  );
+}
+
+export const configDescription = 'A config file (YAML), see docs/config.md';
+
+export function overrides<T>(yargs: Argv<T>): Argv<T & { set: string[] }> {
+  return yargs.option('set', {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    default: [] as string[],
+    describe: 'Override a key, as in stages.0.epochs=2; may be repeated',
+  });
 }
 
 /** @throws LockstepError USAGE */

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
+import { stepTraceSchema } from '../shared/protocol/step-trace.js';
 import { AppendFile } from './append-file.js';
 
 const count = z.int().nonnegative();
@@ -26,6 +27,10 @@ export const stepEventSchema = z.strictObject({
   lr: z.number(),
   /** Of the whole gradient, before clipping. */
   gradNorm: measured,
+  /** What the loss was multiplied by, where the scale is dynamic. */
+  lossScale: z.number().optional(),
+  /** Gradients overflowed with this scale: the step was committed and has changed nothing but the scale. */
+  skipped: z.literal(true).optional(),
   imagesPerSec: z.number(),
   workers: z.int().positive(),
   /** Milliseconds of the worker that computed longest. */
@@ -40,7 +45,7 @@ export const stepEventSchema = z.strictObject({
   }),
   /** The rank that the others waited for: longest busy with input and computing. */
   slowest: count.optional(),
-  /** n-pairs: the loss above its floor, comparable across batch sizes. */
+  /** n-pairs and SupCon: the loss above its floor, comparable across batch sizes. */
   excess: measured.optional(),
   /** Softmax: the share of the global batch that was right, 0 to 1. */
   accuracy: measured.optional(),
@@ -52,6 +57,8 @@ export const evalEventSchema = z.strictObject({
   loss: measured,
   /** 0 to 1. */
   accuracy: measured,
+  /** Of what: the average over the stage's steps, where it has one. */
+  weights: z.literal('ema').optional(),
 });
 
 /** Who takes part has changed after `step`: a worker was lost, or has come. */
@@ -66,14 +73,27 @@ export const generationEventSchema = z.strictObject({
   seconds: z.number(),
 });
 
+/** When things happened in one step: beside its step event, for a few steps of each stage (step-traces.ts). */
+export const traceEventSchema = z.strictObject({
+  type: z.literal('trace'),
+  ...place,
+  workers: z.int().positive(),
+  /** Of each bucket. */
+  bytes: stepTraceSchema.shape.bytes,
+  /** Some of them, if there are many. Each counts from its own beginning of the step, by its own clock. */
+  ranks: z.array(z.strictObject({ rank: count, ...stepTraceSchema.omit({ bytes: true }).shape })),
+});
+
 export const metricsEventSchema = z.discriminatedUnion('type', [
   stepEventSchema,
   evalEventSchema,
   generationEventSchema,
+  traceEventSchema,
 ]);
 export type StepEvent = z.infer<typeof stepEventSchema>;
 export type EvalEvent = z.infer<typeof evalEventSchema>;
 export type GenerationEvent = z.infer<typeof generationEventSchema>;
+export type TraceEvent = z.infer<typeof traceEventSchema>;
 export type MetricsEvent = z.infer<typeof metricsEventSchema>;
 
 /** Appends events to a file, as they happen. */

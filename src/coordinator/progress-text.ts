@@ -61,8 +61,9 @@ export function describeStep(
   ];
 }
 
-export function describeEvaluation({ stage, epoch, loss, accuracy }: EvalEvent): string {
-  return `${stage} epoch ${epoch}: test loss ${figures(loss)}, accuracy ${percent(accuracy)}`;
+export function describeEvaluation({ stage, epoch, loss, accuracy, weights }: EvalEvent): string {
+  const of = weights === undefined ? '' : ' (EMA weights)';
+  return `${stage} epoch ${epoch}: test loss ${figures(loss)}, accuracy ${percent(accuracy)}${of}`;
 }
 
 export function describeGeneration({

@@ -9,6 +9,7 @@ import { duration, figures, fitting, percent } from './progress-text.js';
 const stages = ['pretrain', 'head'].map(
   (name, index): TimelineStage => ({
     index,
+    learningRate: { decay: 'constant', peak: 0.1, warmupEpochs: 0, warmupStart: 0 },
     config: { name, objective: index === 0 ? 'npairs' : 'softmax' } as StageConfig,
     epochs: 2,
     firstStep: index * 10,

@@ -23,7 +23,7 @@ describe('the times of ranks', () => {
       () => ({ type: 'reduced', generation: 1, step: 0, fingerprint: '', result, ms }) as const,
     );
     const applied = (commitMs: number) =>
-      ({ type: 'applied', generation: 1, step: 0, gradNorm: 1, commitMs }) as const;
+      ({ type: 'applied', generation: 1, step: 0, gradNorm: 1, lossScale: null, commitMs }) as const;
     const found = rankTimes(
       reduced,
       new Map([

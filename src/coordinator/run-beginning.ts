@@ -10,15 +10,20 @@ import {
   createRunFolder,
   type RunFolder,
   type RunStart,
+  readRun,
   resumeRunFolder,
   runFolderAt,
 } from './run-folder.js';
+import { scaledRates } from './scaled-rates.js';
 import { readSummary, type Summary } from './summary.js';
+import { InitialWeights } from './weights/initial-weights.js';
 
 export interface RunBeginning {
   readonly folder: RunFolder;
   /** What the replicas start from; undefined for the weights that the seed gives. The caller closes it. */
   readonly checkpoint: Checkpoint | undefined;
+  /** The file that they start from in place of the seed's weights, if there is no checkpoint yet. The caller closes it. */
+  readonly initialWeights: InitialWeights | undefined;
   /** What was recorded up to there. */
   readonly events: readonly MetricsEvent[];
   /** Set when the run has ended already: there is nothing to do. */
@@ -44,21 +49,38 @@ export async function beginRun(
   const digest = configDigest(config);
   if (!resume || out === undefined || !existsSync(join(out, 'run.json'))) {
     const { name, seed } = config;
-    const folder = await createRunFolder(out, { name, config, configDigest: digest, seed, ...start });
-    return { folder, checkpoint: undefined, events: [], summary: undefined };
+    const initialWeights = await InitialWeights.open(config);
+    try {
+      const from = initialWeights && { initialWeights: initialWeights.record };
+      const scaledLearningRates = scaledRates(config);
+      const scaled = scaledLearningRates.length === 0 ? {} : { scaledLearningRates };
+      const record = { name, config, configDigest: digest, seed, ...from, ...scaled, ...start };
+      const folder = await createRunFolder(out, record);
+      return { folder, checkpoint: undefined, initialWeights, events: [], summary: undefined };
+    } catch (error) {
+      await initialWeights?.close();
+      throw error;
+    }
   }
   const { summary } = runFolderAt(out);
   if (existsSync(summary)) {
     const folder = await resumeRunFolder(out, digest, start);
-    return { folder, checkpoint: undefined, events: [], summary: await readSummary(summary) };
+    const ended = await readSummary(summary);
+    return { folder, checkpoint: undefined, initialWeights: undefined, events: [], summary: ended };
   }
   const checkpoint = await latestCheckpoint(out, ({ line }) => warn(`Passed over: ${line}`));
+  let initialWeights: InitialWeights | undefined;
   try {
+    if (checkpoint === undefined) {
+      initialWeights = await InitialWeights.open(config);
+      initialWeights?.mustBe((await readRun(out)).initialWeights);
+    }
     const folder = await resumeRunFolder(out, digest, start, checkpoint?.manifest.step ?? 0);
     const events = existsSync(folder.metrics) ? await readMetrics(folder.metrics) : [];
-    return { folder, checkpoint, events, summary: undefined };
+    return { folder, checkpoint, initialWeights, events, summary: undefined };
   } catch (error) {
     await checkpoint?.close();
+    await initialWeights?.close();
     throw error;
   }
 }

@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { isSystemError, syncFolder, writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
 import { rewindMetrics } from './metrics.js';
+import { scaledRatesSchema } from './scaled-rates.js';
+import { initialWeightsRecord } from './weights/initial-weights.js';
 
 /** One start of a run: the first, or a later one with --resume. */
 const startSchema = z.strictObject({
@@ -25,6 +27,10 @@ export const runSchema = z.strictObject({
   config: z.unknown(),
   configDigest: z.string(),
   seed: z.int(),
+  /** The file that the first weights came from, if it was not the seed. */
+  initialWeights: initialWeightsRecord.optional(),
+  /** What `learningRate.scaling` comes to, of each stage that has it. */
+  scaledLearningRates: z.array(scaledRatesSchema).optional(),
   ...startSchema.shape,
   resumed: z.array(z.strictObject({ ...startSchema.shape, fromStep: z.int().nonnegative() })),
 });

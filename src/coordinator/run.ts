@@ -3,6 +3,8 @@ import type { Config } from '../shared/config/schema.js';
 import type { Dataset } from '../shared/data/dataset.js';
 import { resolveDataset } from '../shared/data/resolve.js';
 import { gather } from '../shared/data/source.js';
+import { readInstallation } from '../shared/engine/installation.js';
+import { checkPrecision } from '../shared/engine/session-config.js';
 import { LockstepError } from '../shared/errors.js';
 import { Timeline } from '../shared/plan/timeline.js';
 import { type Join, newKeyPair, removeJoinFile, writeJoinFile } from '../shared/security/join.js';
@@ -57,6 +59,8 @@ export async function withWorkers<T>(
 ): Promise<T> {
   const { config, log, launch, workers, logs } = options;
   checkWorkers(workers, config.batch.microBatches);
+  // Workers on other hosts may have another engine, and say so themselves.
+  if (launch === 'local') checkPrecision({ precision: config.precision, device: readInstallation().kind });
   const dataset = await resolveDataset(config.data.dataset);
   const trainImages = limited(dataset, 'train', config.data.limit.train);
   const testImages = limited(dataset, 'test', config.data.limit.test);
@@ -97,7 +101,12 @@ export async function withWorkers<T>(
         logs,
         restarts: options.restarts,
         environment: options.environment,
-        onExit: (slot, how) => group.exited(slot, `${how} (see ${logs}/worker-${slot}.log)`),
+        onExit: (slot, how, byItself) => {
+          const line = `${how} (see ${logs}/worker-${slot}.log)`;
+          // What it said may still be on its way, and says more.
+          if (byItself) setTimeout(() => group.exited(slot, line), newsMs).unref();
+          else group.exited(slot, line);
+        },
       });
     }
     await formFirst(group, options);
@@ -128,6 +137,9 @@ function protectionOf(encryption: Config['exchange']['encryption'], bind: string
   return { encrypted: encryption === 'always' || (encryption === 'auto' && exposed), token: newKeyPair() };
 }
 
+/** How long a worker's last message may take after its process has ended. */
+const newsMs = 500;
+
 /** How long local workers may take to end by themselves. */
 const endMs = 4000;
 
@@ -140,14 +152,16 @@ async function formFirst(group: WorkerGroup, { config, workers }: GroupOptions):
   await group.form(bySlot.slice(0, workers), connectSeconds * 1000);
 }
 
-function checkWorkers(workers: number, microBatches: number): void {
+/** @throws LockstepError USAGE when there are more workers than micro-batches */
+export function checkWorkers(workers: number, microBatches: number): void {
   if (workers <= microBatches) return;
   throw new LockstepError('USAGE', `${workers} workers can't share ${microBatches} micro-batches.`, {
     hint: `Start at most ${microBatches} workers, or raise batch.microBatches.`,
   });
 }
 
-function limited(dataset: Dataset, split: 'train' | 'test', limit: number | undefined): number {
+/** Images in use of a split. @throws LockstepError CONFIG when data.limit asks for more than there are */
+export function limited(dataset: Dataset, split: 'train' | 'test', limit: number | undefined): number {
   const { count } = dataset.split(split);
   if (limit !== undefined && limit > count) {
     throw new LockstepError(

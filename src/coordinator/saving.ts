@@ -70,10 +70,20 @@ export async function loadTensors(
   files: readonly CheckpointFile[],
   deadlineMs: number,
 ): Promise<void> {
-  const chosen = checkpoint.tensors.filter(({ file }) => files.includes(file));
-  await group.broadcast({ type: 'load', count: chosen.length });
-  for (const { name } of chosen) {
-    const bytes = await checkpoint.read(name);
+  const chosen = checkpoint.tensors.filter(({ file }) => files.includes(file)).map(({ name }) => name);
+  await giveTensors(group, chosen, deadlineMs, (name) => checkpoint.read(name));
+}
+
+/** Gives every worker tensors by name, in place of its own; all then have the same. */
+export async function giveTensors(
+  group: WorkerGroup,
+  names: readonly string[],
+  deadlineMs: number,
+  read: (name: string) => Promise<Uint8Array>,
+): Promise<void> {
+  await group.broadcast({ type: 'load', count: names.length });
+  for (const name of names) {
+    const bytes = await read(name);
     await Promise.all(group.members.map((_, rank) => group.send(rank, { type: 'tensor', name }, bytes)));
   }
   const loaded = await group.collect('loaded', deadlineMs);

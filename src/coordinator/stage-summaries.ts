@@ -10,7 +10,7 @@ export function summarizeStages(
   stages: readonly TimelineStage[],
   events: readonly MetricsEvent[],
 ): StageSummary[] {
-  return stages.map(({ config: { name, objective, epochs } }) => {
+  return stages.map(({ config: { name, objective, epochs, ema } }) => {
     const last = events.filter(({ stage, epoch }) => stage === name && epoch === epochs);
     const evaluation = last.findLast((event) => event.type === 'eval');
     const losses = last.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
@@ -21,6 +21,7 @@ export function summarizeStages(
       epochs,
       loss: evaluation?.loss ?? mean,
       accuracy: evaluation?.accuracy ?? null,
+      ...(ema === undefined ? {} : { weights: 'ema' as const }),
     };
   });
 }

@@ -16,6 +16,8 @@ export const summarySchema = z.strictObject({
         epochs: z.number().nonnegative(),
         loss: result,
         accuracy: result,
+        /** What was evaluated, where it is the average over the stage's steps. */
+        weights: z.literal('ema').optional(),
       }),
     ),
   ),

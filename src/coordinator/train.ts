@@ -17,6 +17,7 @@ import { type GroupOptions, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
+import { describeScaledRates, scaledRates } from './scaled-rates.js';
 import { summarizeStages } from './stage-summaries.js';
 import { type Summary, writeSummary } from './summary.js';
 import { RunEvents } from './tensorboard/run-events.js';
@@ -47,7 +48,7 @@ export type Outcome =
 export async function train(options: TrainOptions): Promise<Outcome> {
   const { config, progress } = options;
   const beginning = await beginRun(config, options, startOf(options), (message) => progress.note(message));
-  const { folder, checkpoint, summary } = beginning;
+  const { folder, checkpoint, initialWeights, summary } = beginning;
   if (summary !== undefined) {
     progress.note(`${folder.path} has ended already: nothing is left to do`);
     return { state: 'finished', run: folder.path, summary };
@@ -59,16 +60,22 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     log(message);
     progress.note(message);
   });
+  let lastStep = 0;
   const write = (event: MetricsEvent) => {
+    lastStep = event.step;
     metrics.append(event);
     board.append(event);
   };
   try {
     const outcome = await run(options, beginning, write, log);
+    if (outcome.state === 'finished') board.finish(outcome.summary, lastStep);
     await leaveReport(folder.path, (message) => progress.note(message));
     return outcome;
   } catch (error) {
-    logger.error(error instanceof LockstepError ? error.line : String(error));
+    const why = error instanceof LockstepError ? error.line : String(error);
+    logger.error(why);
+    // The error is what the user is to see, whatever becomes of the report.
+    await leaveReport(folder.path, log, why);
     throw error;
   } finally {
     progress.end();
@@ -76,6 +83,7 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     metrics.close();
     logger.close();
     await checkpoint?.close();
+    await initialWeights?.close();
   }
 }
 
@@ -90,7 +98,7 @@ function startOf({ config, workers, launch }: TrainOptions) {
 
 async function run(
   options: TrainOptions,
-  { folder, checkpoint, events: earlier }: RunBeginning,
+  { folder, checkpoint, initialWeights, events: earlier }: RunBeginning,
   write: (event: MetricsEvent) => void,
   log: (message: string) => void,
 ): Promise<Outcome> {
@@ -108,6 +116,7 @@ async function run(
     const { group, timeline } = ready;
     const stop = AbortSignal.any([options.stop, ready.signalled]);
     progress.begin(config.name, timeline);
+    for (const rates of scaledRates(config)) progress.note(describeScaledRates(rates));
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
     const saver = new Saver(group, folder.path, config, events, {
@@ -137,6 +146,14 @@ async function run(
       firstStep,
       stop,
       recovery,
+      initialize: async () => {
+        if (initialWeights === undefined) return;
+        const done = await initialWeights.give(group);
+        for (const message of [...initialWeights.notes, done]) {
+          log(message);
+          progress.note(message);
+        }
+      },
       restore: async ({ index }) => {
         if (checkpoint === undefined) return;
         // A new stage starts its optimiser anew.
@@ -149,11 +166,18 @@ async function run(
           log(`stage '${stage.config.name}' begins`);
           progress.stage(stage);
         },
+        encoded: (done, rounds, seconds) => {
+          if (done > 1 && done < rounds) return;
+          const line = `features of the frozen encoder: ${done} of ${rounds} rounds, ${seconds.toFixed(1)} s`;
+          log(line);
+          progress.note(line);
+        },
         step: (event: StepEvent, position: Position) => {
           saver.check();
           record(event);
           progress.step(event, position);
         },
+        trace: record,
         evaluation: (event: EvalEvent) => {
           record(event);
           progress.evaluation(event);

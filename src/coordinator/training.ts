@@ -1,22 +1,30 @@
 /** A training run from the first stage to the last: deal, commit, evaluate, checkpoint. */
 import type { Config } from '../shared/config/schema.js';
 import type { Dataset } from '../shared/data/dataset.js';
+import { lossScaleOf } from '../shared/plan/loss-scale.js';
 import { rangeOf } from '../shared/plan/range.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
 import type { Assignment } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
 import { evaluate } from './evaluate/outputs.js';
-import type { EvalEvent, StepEvent } from './metrics.js';
+import { FeatureCaches, type RoundDone } from './feature-caches.js';
+import { requireFiniteLoss, skippedBy } from './finite.js';
+import type { EvalEvent, StepEvent, TraceEvent } from './metrics.js';
 import { type RankTimes, rankTimes, slowestRank, waitingForSlowest } from './rank-times.js';
 import type { Recovery } from './recovery.js';
+import { isTraced, traceEvent } from './step-traces.js';
 import type { WorkerGroup } from './worker-group.js';
 
 /** Who is told of what happens, in order. */
 export interface TrainingObserver {
   stage(stage: TimelineStage): void;
+  /** A round of the frozen encoder's features is done: it is part of the next step's time. */
+  encoded?: RoundDone;
   /** `fingerprint` is that of the weights before the step; `ranks` is where each rank's time went. */
   step(event: StepEvent, position: Position, fingerprint: string, ranks: readonly RankTimes[]): void;
+  /** After the step that it belongs to. Without it no step is traced. */
+  trace?(event: TraceEvent): void;
   evaluation(event: EvalEvent): void;
   /** The replica after `step` commits is to be saved. What the promise waits for holds up the training. */
   checkpoint(position: Position, step: number): Promise<void>;
@@ -35,6 +43,8 @@ export interface TrainingOptions {
   readonly recovery?: Recovery;
   /** Commits that are done already. */
   readonly firstStep: number;
+  /** Gives the replicas the weights that they start from, before the first stage is prepared. */
+  readonly initialize?: () => Promise<void>;
   /** Gives the replicas the tensors that they had after those; called when the stage that goes on is prepared. */
   readonly restore?: (stage: TimelineStage) => Promise<void>;
   /** Aborted when the run is to end early: it is looked at between steps. */
@@ -67,7 +77,8 @@ export class Training {
    * @throws LockstepError when a worker is lost, or replicas differ.
    */
   async run(): Promise<number> {
-    const { timeline, firstStep, stop, endOf = wholeStage } = this.options;
+    const { timeline, firstStep, stop, endOf = wholeStage, initialize } = this.options;
+    if (initialize !== undefined) await this.#surviving(undefined, initialize);
     let done = firstStep;
     for (const stage of timeline.stages) {
       const from = Math.max(stage.firstStep, firstStep);
@@ -84,7 +95,7 @@ export class Training {
   async #stage(stage: TimelineStage, from: number, end: number): Promise<number> {
     const { config, group, observer, timeline, firstStep, restore, stop } = this.options;
     observer.stage(stage);
-    await this.#surviving(undefined, async () => {
+    const caches = await this.#surviving(undefined, async () => {
       await group.broadcast({ type: 'prepare', stage: stage.index });
       const prepared = await group.collect('prepared', config.deadlines.prepareSeconds * 1000);
       sameEverywhere(
@@ -93,22 +104,33 @@ export class Training {
         (rank) => group.nameOf(rank),
       );
       if (from === firstStep) await restore?.(stage);
+      return new FeatureCaches(group, prepared[0]!.rounds, config.deadlines.stepSeconds * 1000);
     });
     let dealt = false;
     for (let step = from; step < end; step += 1) {
       const position = timeline.position(step);
+      let encodingMs = 0;
+      const encode = async (until?: AbortSignal) => {
+        encodingMs += await caches.fill(step, (...done) => observer.encoded?.(...done), until);
+      };
+      if (!dealt) await this.#surviving(stage, () => encode(stop));
       if (!dealt && stop.aborted) {
         if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
         return step;
       }
-      const { event, pause, fingerprint, ranks } = await this.#surviving(stage, async () => {
-        if (!dealt) await this.#deal(step, stage.index);
+      const { event, pause, fingerprint, ranks, trace } = await this.#surviving(stage, async () => {
+        if (!dealt) {
+          // For a generation that has come since.
+          await encode();
+          await this.#deal(step, stage.index);
+        }
         // Should it come to nothing, it is dealt again.
         dealt = false;
-        return await this.#step(position, step, end);
+        return await this.#step(position, step, end, encodingMs);
       });
       dealt = pause === undefined;
       observer.step(event, position, fingerprint, ranks);
+      if (trace !== undefined) observer.trace?.(trace);
       if (pause?.grows) await this.options.recovery?.reform(undefined, stage.index);
       if (pause?.evaluates) await this.#surviving(stage, () => this.#evaluate(position, step));
       if (pause?.saves) await this.#save(position, step + 1);
@@ -156,9 +178,10 @@ export class Training {
   }
 
   #assignment(rank: number, step: number, stage: number): Assignment {
-    const { config, group } = this.options;
+    const { config, group, observer, timeline } = this.options;
     const range = rangeOf(rank, group.members.length, config.batch.microBatches);
-    return { generation: group.generation, stage, step, range };
+    const traced = observer.trace !== undefined && isTraced(timeline.position(step).stepInStage);
+    return { generation: group.generation, stage, step, range, ...(traced ? { trace: true } : {}) };
   }
 
   async #deal(step: number, stage: number): Promise<void> {
@@ -175,17 +198,23 @@ export class Training {
     position: Position,
     step: number,
     end: number,
+    encodingMs: number,
   ): Promise<{
     readonly event: StepEvent;
     readonly pause: Pause | undefined;
     readonly fingerprint: string;
     readonly ranks: readonly RankTimes[];
+    readonly trace: TraceEvent | undefined;
   }> {
     const { config, group, timeline } = this.options;
     const deadline = config.deadlines.stepSeconds * 1000;
     const began = performance.now();
     const reduced = await group.collect('reduced', deadline);
     const result = agree(step, reduced, (rank) => group.nameOf(rank));
+    const { config: stage, learningRate } = position.stage;
+    const lr = learningRateAt(learningRate, position.stage, position.samples);
+    const place = { stage: stage.name, step: step + 1, learningRate: lr };
+    requireFiniteLoss(result.loss, lossScaleOf(config), place);
     const pause = this.#pauseAfter(position, step, end);
     // From here on the step is done, whoever is lost: everybody has what it takes to apply it.
     await Promise.allSettled(
@@ -198,10 +227,11 @@ export class Training {
       ),
     );
     const applied = await group.collectFromSurvivors('applied', deadline);
-    const total = performance.now() - began;
+    const total = performance.now() - began + encodingMs;
     const ranks = rankTimes(reduced, applied);
     const slowest = slowestRank(ranks);
-    const { config: stage, epochs, samplesPerEpoch } = position.stage;
+    const { gradNorm, lossScale } = [...applied.values()][0]!;
+    const skipped = skippedBy(gradNorm, lossScale, place);
     const event: StepEvent = {
       type: 'step',
       stage: stage.name,
@@ -211,14 +241,17 @@ export class Training {
       loss: result.loss,
       ...(result.accuracy === null ? {} : { accuracy: result.accuracy }),
       ...(result.excess === null ? {} : { excess: result.excess }),
-      lr: learningRateAt(stage.learningRate, { epochs, samplesPerEpoch }, position.samples),
-      gradNorm: [...applied.values()][0]!.gradNorm,
+      lr,
+      gradNorm,
+      ...(lossScale === null ? {} : { lossScale }),
+      ...(skipped ? { skipped } : {}),
       imagesPerSec: (timeline.globalBatch / total) * 1000,
       workers: group.members.length,
       ms: { total, ...partsOf(ranks), waiting: waitingForSlowest(ranks) },
       slowest,
     };
-    return { event, pause, fingerprint: reduced[0]!.fingerprint, ranks };
+    const trace = traceEvent({ stage: stage.name, epoch: event.epoch, step: event.step }, applied, slowest);
+    return { event, pause, fingerprint: reduced[0]!.fingerprint, ranks, trace };
   }
 
   async #evaluate(position: Position, step: number): Promise<void> {
@@ -232,6 +265,7 @@ export class Training {
       epoch: position.epoch + 1,
       step: step + 1,
       ...result,
+      ...(position.stage.config.ema === undefined ? {} : { weights: 'ema' }),
     });
   }
 }

@@ -7,6 +7,7 @@ import type { StepEvent } from './metrics.js';
 import { type ReadyGroup, withWorkers } from './run.js';
 import { saveCheckpoint } from './saving.js';
 import { Training } from './training.js';
+import { giveInitialWeights } from './weights/initial-weights.js';
 
 /** What a step left behind that every number of workers must agree on. */
 export interface StepRecord {
@@ -195,5 +196,6 @@ const trainingOf = (ready: ReadyGroup, config: Config) => ({
   ...ready,
   config,
   firstStep: 0,
+  initialize: () => giveInitialWeights(config, ready.group),
   stop: new AbortController().signal,
 });

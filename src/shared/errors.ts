@@ -12,8 +12,13 @@ export type ErrorCode =
   | 'COORDINATOR_LOST'
   /** A new generation began in the middle of it. */
   | 'SUPERSEDED'
+  /** Replicas differ. */
   | 'DIVERGED'
+  /** A loss or a gradient is infinite or no number. */
+  | 'NOT_FINITE'
   | 'CHECKPOINT'
+  /** A file of weights that can't be used. */
+  | 'WEIGHTS'
   | 'RUN_FOLDER'
   | 'INTERRUPTED'
   /** The doctor found what would stop a run. */

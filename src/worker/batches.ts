@@ -1,18 +1,21 @@
 /** Micro-batches of training steps: which samples, how augmented, all a function of the config and the position. */
-import type { Config } from '../shared/config/schema.js';
+import { setImmediate as turn } from 'node:timers/promises';
+import { viewsOf } from '../shared/config/objectives.js';
+import { type Config, stageAugment } from '../shared/config/schema.js';
 import type { SampleSource } from '../shared/data/source.js';
-import { elementCount } from '../shared/engine/dtype.js';
-import { imageShape } from '../shared/model/model.js';
 import type { Range } from '../shared/plan/range.js';
 import { Sampler } from '../shared/plan/sampler.js';
 import type { Timeline } from '../shared/plan/timeline.js';
 import { hash32 } from '../shared/random/keyed.js';
+import type { FeatureCache } from './feature-cache.js';
 import type { MicroBatch } from './step.js';
+import { fillViews } from './views.js';
 
 export class Batches {
   readonly #sampler: Sampler;
   /** The next step's micro-batches, filled while this one computes. */
   readonly #ahead = new Map<string, MicroBatch>();
+  #cache: FeatureCache | undefined;
 
   constructor(
     private readonly config: Config,
@@ -23,8 +26,15 @@ export class Batches {
     this.#sampler = new Sampler({ seed: config.seed, ...config.batch, datasetSize });
   }
 
+  /** From now on features come from this cache, or images if there is none. */
+  from(cache: FeatureCache | undefined): void {
+    this.#cache = cache;
+    this.#ahead.clear();
+  }
+
   /** Brings all samples of a step's range to this host; at once where they are here already. */
   async prepare(step: number, range: Range): Promise<void> {
+    if (this.#cache !== undefined) return;
     for (let k = range.lo; k < range.hi; k += 1) await this.source.prepare('train', this.#ids(step, k));
   }
 
@@ -36,12 +46,16 @@ export class Batches {
     return batch;
   }
 
-  /** Fills the micro-batches of a later step. Whatever else was filled is dropped. */
+  /** Fills the micro-batches of a later step, one a turn of the event loop. Whatever else was filled is dropped. */
   async lookAhead(step: number, range: Range): Promise<void> {
     this.#ahead.clear();
     if (step >= this.timeline.totalSteps) return;
     await this.prepare(step, range);
-    for (let k = range.lo; k < range.hi; k += 1) this.#ahead.set(`${step}/${k}`, this.#fill(step, k));
+    for (let k = range.lo; k < range.hi; k += 1) {
+      // So that a run that is in flight is served meanwhile.
+      await turn();
+      this.#ahead.set(`${step}/${k}`, this.#fill(step, k));
+    }
   }
 
   #ids(step: number, k: number): Int32Array {
@@ -50,16 +64,18 @@ export class Batches {
   }
 
   #fill(step: number, k: number): MicroBatch {
-    const { seed, data } = this.config;
+    const { seed } = this.config;
     const ids = this.#ids(step, k);
-    const images = new Uint8Array(ids.length * elementCount(imageShape));
-    const labels = new Int32Array(ids.length);
-    const { globalEpoch: epoch } = this.timeline.position(step);
-    this.source.fill('train', ids, images, labels, { ...data.augment, seed, epoch });
     const dropoutSeed = Int32Array.of(
       hash32(seed, 'dropout', step, k, 0),
       hash32(seed, 'dropout', step, k, 1),
     );
-    return { images, labels, dropoutSeed };
+    if (this.#cache !== undefined) {
+      return { images: new Uint8Array(0), ...this.#cache.rows(ids), dropoutSeed };
+    }
+    const { globalEpoch: epoch, stage } = this.timeline.position(step);
+    const augment = stageAugment(this.config, stage.config);
+    const views = viewsOf(stage.config);
+    return { ...fillViews(this.source, ids, { seed, epoch, views, augment }), dropoutSeed };
   }
 }

@@ -101,7 +101,7 @@ async function prepare({
     });
     const proof = guarded ? fingerprint(program.fingerprint) : undefined;
     const [{ reduced, ms }] = await Promise.all([running, proof]);
-    await applyStep(program, reduced, 0.01, step);
+    await applyStep(program, reduced, { learningRate: 0.01, stepInStage: step });
     for (const tensor of reduced) tensor.free();
     return ms.exposedComm;
   };

@@ -13,9 +13,9 @@ export async function globalObjective(
     rows,
     labels: Int32Array.from(labels),
   });
-  const result = { loss: loss!.scalar, accuracy: null, excess: excess!.scalar };
+  const result = { loss: loss!.scalar, accuracy: null, excess: excess?.scalar ?? null };
   const gradient = upstream!.floats.slice();
-  for (const tensor of [loss!, excess!, upstream!]) tensor.free();
+  for (const tensor of [loss, excess, upstream]) tensor?.free();
   return { result, upstream: gradient };
 }
 

@@ -1,4 +1,4 @@
-/** One worker's copy of the model: weights, running statistics and optimiser slots, as variables on its device. */
+/** One worker's copy of the model: weights, running statistics, and what a stage keeps beside them, as variables on its device. */
 
 import { elementCount } from '../shared/engine/dtype.js';
 import type { HostTensor } from '../shared/engine/host-tensor.js';
@@ -6,7 +6,8 @@ import type { Session } from '../shared/engine/session.js';
 import type { Variable } from '../shared/engine/variable.js';
 import { LockstepError } from '../shared/errors.js';
 import { initialize } from '../shared/model/initialize.js';
-import type { Model, ParameterSpec } from '../shared/model/model.js';
+import type { Model } from '../shared/model/model.js';
+import type { StageState } from './stage-state.js';
 
 /** A tensor of a checkpoint, and the file it belongs to. */
 export interface ReplicaTensor {
@@ -17,9 +18,11 @@ export interface ReplicaTensor {
 export class Replica {
   readonly #parameters = new Map<string, Variable>();
   readonly #statistics = new Map<string, Variable>();
-  /** Every slot ever declared; a stage uses those of its own optimiser and parameters. */
-  readonly #slots = new Map<string, Variable>();
-  #activeSlots: Variable[] = [];
+  /** What stages have ever kept beside weights and statistics, by name; a stage uses what it has itself. */
+  readonly #state = new Map<string, Variable>();
+  #activeState: readonly Variable[] = [];
+  /** By the name of the parameter or statistic. */
+  #raw: ReadonlyMap<string, Variable> = new Map();
 
   constructor(
     readonly session: Session,
@@ -51,23 +54,51 @@ export class Replica {
     return found(this.#statistics, name);
   }
 
-  slot(kind: string, parameter: string): Variable {
-    return found(this.#slots, `${kind}/${parameter}`);
+  /**
+   * The parameter or statistic as training sees and changes it: where the stage averages it, its raw twin, and
+   * `parameter` or `statistic` gives the average.
+   */
+  trained(name: string): Variable {
+    return this.#raw.get(name) ?? this.evaluated(name);
   }
 
-  /** Starts a stage's optimiser: slots of `kinds` for `parameters`, all zero. Earlier stages' slots are dropped. */
-  async resetSlots(kinds: readonly string[], parameters: readonly ParameterSpec[]): Promise<void> {
-    const zeros = new Map<Variable, Float32Array>();
-    for (const kind of kinds) {
-      for (const { name, shape } of parameters) {
-        const key = `${kind}/${name}`;
-        const slot = this.#slots.get(key) ?? this.session.variable(key, 'float32', shape);
-        this.#slots.set(key, slot);
-        zeros.set(slot, new Float32Array(elementCount(shape)));
-      }
+  /** The parameter or statistic as it is evaluated and saved. */
+  evaluated(name: string): Variable {
+    return this.#parameters.get(name) ?? this.statistic(name);
+  }
+
+  /** What the stage keeps under this name: see `StageState`. */
+  state(name: string): Variable {
+    return found(this.#state, name);
+  }
+
+  /** Starts a stage: what it keeps beside weights and statistics gets its first values; what earlier stages kept is dropped. */
+  async beginStage({ zeros, values, averaged }: StageState): Promise<void> {
+    const first = new Map<Variable, ArrayLike<number>>();
+    for (const { name, shape } of zeros) {
+      first.set(this.#declareState(name, shape), new Float32Array(elementCount(shape)));
     }
-    this.#activeSlots = [...zeros.keys()];
-    await this.session.assign(zeros);
+    for (const { name, shape, initial } of values) first.set(this.#declareState(name, shape), initial);
+    this.#raw = new Map(averaged.map(({ name, shape }) => [name, this.#declareState(`raw/${name}`, shape)]));
+    this.#activeState = [...first.keys(), ...this.#raw.values()];
+    await this.session.assign(first);
+    if (averaged.length > 0) await this.#startAverages();
+  }
+
+  #declareState(name: string, shape: readonly number[]): Variable {
+    const variable = this.#state.get(name) ?? this.session.variable(name, 'float32', shape);
+    this.#state.set(name, variable);
+    return variable;
+  }
+
+  /** An average of one value is that value. */
+  async #startAverages(): Promise<void> {
+    const values = await this.session.read([...this.#raw.keys()].map((name) => this.#tensor(name)!));
+    try {
+      await this.session.assign(new Map([...this.#raw.values()].map((raw, i) => [raw, values[i]!.floats])));
+    } finally {
+      for (const value of values) value.free();
+    }
   }
 
   /** Everything that a checkpoint holds, in a fixed order. */
@@ -75,7 +106,7 @@ export class Replica {
     const weights = [...this.#parameters.values(), ...this.#statistics.values()];
     return [
       ...weights.map((variable) => ({ file: 'weights' as const, variable })),
-      ...this.#activeSlots.map((variable) => ({ file: 'optimizer' as const, variable })),
+      ...this.#activeState.map((variable) => ({ file: 'optimizer' as const, variable })),
     ];
   }
 
@@ -89,7 +120,7 @@ export class Replica {
    * @throws LockstepError USAGE when there is no such tensor
    */
   async perturb(name: string): Promise<void> {
-    const variable = this.#variable(name);
+    const variable = this.#tensor(name);
     if (variable === undefined) {
       throw new LockstepError('USAGE', `The model has no tensor '${name}'.`, {
         hint: `Its first is '${this.tensors[0]?.variable.name}'; a checkpoint's manifest and files name all.`,
@@ -102,18 +133,19 @@ export class Replica {
     await this.session.assign(new Map([[variable, changed]]));
   }
 
-  #variable(name: string): Variable | undefined {
-    return this.#parameters.get(name) ?? this.#statistics.get(name) ?? this.#slots.get(name);
+  #tensor(name: string): Variable | undefined {
+    return this.#parameters.get(name) ?? this.#statistics.get(name) ?? this.#state.get(name);
   }
 
   /**
-   * Replaces tensors by a checkpoint's, all of them or none.
+   * Replaces tensors by a checkpoint's, all of them or none. Where the stage averages a tensor that comes without its
+   * raw twin, as at the beginning of a stage, the average starts with it.
    * @throws LockstepError CHECKPOINT when the model lacks one, or its size differs.
    */
   async load(tensors: ReadonlyMap<string, Float32Array>): Promise<void> {
     const values = new Map<Variable, Float32Array>();
     for (const [name, data] of tensors) {
-      const variable = this.#variable(name);
+      const variable = this.#tensor(name);
       if (variable === undefined) {
         throw new LockstepError(
           'CHECKPOINT',
@@ -129,6 +161,8 @@ export class Replica {
         );
       }
       values.set(variable, data);
+      const raw = this.#raw.get(name);
+      if (raw !== undefined && !tensors.has(raw.name)) values.set(raw, data);
     }
     await this.session.assign(values);
   }

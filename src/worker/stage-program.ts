@@ -1,18 +1,22 @@
 /** A stage compiled: the traced functions of its step. */
+import { isContrastive } from '../shared/config/objectives.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
-import { slotNames } from '../shared/optimizer/optimizer.js';
+import type { Variable } from '../shared/engine/variable.js';
+import { lossScaleState } from '../shared/optimizer/loss-scaling.js';
 import type { Bucket } from '../shared/plan/buckets.js';
 import { traceApply } from './functions/apply.js';
 import { traceFingerprint } from './functions/fingerprint.js';
 import { traceEmbed, traceForwardBackward } from './functions/forward-backward.js';
+import { traceLossScale } from './functions/loss-scale.js';
 import { traceObjective } from './functions/objective.js';
 import type { Replica } from './replica.js';
 import { Slots } from './slots.js';
 import { type StageShape, stageBuckets } from './stage-shape.js';
+import { stageState } from './stage-state.js';
 
 /** How a worker's micro-batches are computed. */
 export type Passes =
-  /** `embed` is for n-pairs with more than one micro-batch a worker. */
+  /** `embed` is for contrastive stages with more than one micro-batch a worker. */
   | { readonly kind: 'in turn'; readonly forwardBackward: TracedFunction; readonly embed?: TracedFunction }
   | { readonly kind: 'together'; readonly slots: Slots };
 
@@ -20,8 +24,9 @@ export class StageProgram {
   readonly passes: Passes;
   readonly apply: TracedFunction;
   readonly fingerprint: TracedFunction;
-  /** n-pairs only. */
+  /** Of contrastive stages only. */
   readonly objective: TracedFunction | undefined;
+  readonly #lossScale: TracedFunction | undefined;
 
   private constructor(
     readonly shape: StageShape,
@@ -31,19 +36,19 @@ export class StageProgram {
     const { index, config, input, microBatches } = shape;
     this.passes = passesOf(replica, shape, buckets);
     this.apply = traceApply(replica, shape, buckets);
-    const changed = [
-      ...shape.trained.map(({ name }) => replica.parameter(name)),
-      ...shape.observedStatistics.map(({ name }) => replica.statistic(name)),
-    ];
-    this.fingerprint = traceFingerprint(replica.session, `stage ${index}: fingerprint`, changed);
-    this.objective =
-      config.objective === 'npairs'
-        ? traceObjective(replica.session, `stage ${index}: objective`, {
-            globalBatch: microBatches * input.count,
-            width: replica.model.embeddingWidth,
-            temperature: config.temperature,
-          })
-        : undefined;
+    this.#lossScale = traceLossScale(replica, shape);
+    this.fingerprint = traceFingerprint(
+      replica.session,
+      `stage ${index}: fingerprint`,
+      changedBy(shape, replica),
+    );
+    this.objective = isContrastive(config)
+      ? traceObjective(replica.session, `stage ${index}: objective`, config, {
+          microBatches,
+          rows: input.count,
+          width: replica.model.embeddingWidth,
+        })
+      : undefined;
   }
 
   /**
@@ -54,11 +59,28 @@ export class StageProgram {
     if (this.passes.kind === 'together') this.passes.slots.reserve(microBatches);
   }
 
-  /** Starts the stage's optimiser at zero and traces its functions. */
+  /** The dynamic loss scale, and how many steps it has made the stage skip; undefined where there is none. */
+  async readLossScale(): Promise<{ readonly scale: number; readonly skipped: number } | undefined> {
+    if (this.#lossScale === undefined) return undefined;
+    const { state } = await this.#lossScale.run();
+    const [scale, , skipped] = state!.floats;
+    state!.free();
+    return { scale: scale!, skipped: skipped! };
+  }
+
+  /** Begins the stage in the replica, and traces its functions. */
   static async compile(replica: Replica, shape: StageShape, bucketBytes: number): Promise<StageProgram> {
-    await replica.resetSlots(slotNames(shape.config.optimizer), shape.trained);
+    await replica.beginStage(stageState(shape));
     return new StageProgram(shape, stageBuckets(shape, bucketBytes), replica);
   }
+}
+
+/** Whatever a step of the stage changes, but for optimiser slots: what is wrong with one shows in its weight a step later. */
+function changedBy(shape: StageShape, replica: Replica): Variable[] {
+  const names = [...shape.trained, ...shape.observedStatistics].map(({ name }) => name);
+  const averages = shape.config.ema === undefined ? [] : names.map((name) => replica.evaluated(name));
+  const scale = shape.lossScale.kind === 'dynamic' ? [replica.state(lossScaleState.name)] : [];
+  return [...names.map((name) => replica.trained(name)), ...averages, ...scale];
 }
 
 function passesOf(replica: Replica, shape: StageShape, buckets: readonly Bucket[]): Passes {
@@ -71,6 +93,6 @@ function passesOf(replica: Replica, shape: StageShape, buckets: readonly Bucket[
       shape,
       buckets,
     ),
-    ...(shape.config.objective === 'npairs' ? { embed: traceEmbed(replica, shape) } : {}),
+    ...(isContrastive(shape.config) ? { embed: traceEmbed(replica, shape) } : {}),
   };
 }

@@ -1,17 +1,33 @@
 /** What a stage is made of, as far as it shapes graphs: trained parameters, statistics, batch and buckets. */
-import type { Config, StageConfig } from '../shared/config/schema.js';
+import { hasFixedFeatures } from '../shared/config/fixed-features.js';
+import { isContrastive, viewsOf } from '../shared/config/objectives.js';
+import {
+  type Config,
+  type LossScaleConfig,
+  type StageConfig,
+  stageAugment,
+} from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
+import { tensorsOf } from '../shared/model/layers.js';
 import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
+import { rateFactors } from '../shared/optimizer/rate-factors.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
+import { lossScaleOf } from '../shared/plan/loss-scale.js';
 import type { InputShape } from './functions/scope.js';
 
 export interface StageShape {
   readonly index: number;
   readonly config: StageConfig;
   readonly microBatches: number;
-  /** One micro-batch. */
+  /** One micro-batch: a row for each view of each of its images. */
   readonly input: InputShape;
+  /** How many of the encoder's parts stay as they are, from the first on. */
+  readonly frozenParts: number;
   readonly freezesEncoder: boolean;
+  /** The encoder's features are its input, not images: see feature-cache.ts. */
+  readonly cachesFeatures: boolean;
+  /** An evaluation finds the features of the one before: test images are never augmented. */
+  readonly keepsTestFeatures: boolean;
   /** BatchNorm takes its statistics over the global batch: all micro-batches of a worker are in flight together. */
   readonly synchronized: boolean;
   readonly dropsOut: boolean;
@@ -19,25 +35,60 @@ export interface StageShape {
   /** BatchNorm statistics that the stage moves. */
   readonly observedStatistics: readonly StatisticSpec[];
   readonly statisticsMomentum: number;
+  /** What the learning rate is multiplied by for each trained parameter, by name. */
+  readonly rateFactors: ReadonlyMap<string, number>;
+  readonly lossScale: LossScaleConfig;
 }
 
-export function stageShape(config: Config, model: Model, index: number): StageShape {
+/** The most memory that a worker gives to a cache of features. */
+const mostCacheBytes = 2 ** 30;
+
+/**
+ * @param trainImages without their number nothing is cached
+ * @throws LockstepError CONFIG when `learningRates` names a parameter that the stage does not train
+ */
+export function stageShape(
+  config: Config,
+  model: Model,
+  index: number,
+  trainImages = Number.POSITIVE_INFINITY,
+): StageShape {
   const stage = config.stages[index]!;
-  const freezesEncoder = stage.objective === 'softmax' && stage.freeze === 'encoder';
-  const head = stage.objective === 'softmax' ? 'classifier' : 'projection';
+  const { parts } = model.encoder;
+  const frozenParts =
+    stage.freeze === 'encoder' ? parts.length : parts.findIndex(({ name }) => name === stage.freeze) + 1;
+  const freezesEncoder = frozenParts === parts.length;
+  const frozen = tensorsOf(parts.slice(0, frozenParts));
+  const stays = new Set([...frozen.parameters, ...frozen.statistics].map(({ name }) => name));
+  const cacheBytes = trainImages * model.featureWidth * Float32Array.BYTES_PER_ELEMENT;
+  const head = isContrastive(stage) ? 'projection' : 'classifier';
+  const trained = model.parameters.filter(
+    ({ name, group }) => (group === head || group === 'encoder') && !stays.has(name),
+  );
   return {
     index,
     config: stage,
     microBatches: config.batch.microBatches,
-    input: { count: config.batch.microBatchSize, normalization: config.model.normalization },
+    input: {
+      count: config.batch.microBatchSize * viewsOf(stage),
+      model: config.model,
+      augment: stageAugment(config, stage),
+    },
+    frozenParts,
     freezesEncoder,
+    cachesFeatures: hasFixedFeatures(config, stage) && cacheBytes <= mostCacheBytes,
+    keepsTestFeatures: stage.freeze === 'encoder' && stage.cacheFeatures === 'auto',
     synchronized: config.model.batchNorm.statistics === 'globalBatch' && !freezesEncoder,
     dropsOut: stage.objective === 'softmax' && (config.model.classifier?.dropout ?? 0) > 0,
-    trained: model.parameters.filter(
-      ({ group }) => group === head || (group === 'encoder' && !freezesEncoder),
-    ),
-    observedStatistics: freezesEncoder ? [] : model.statistics,
+    trained,
+    observedStatistics: model.statistics.filter(({ name }) => !stays.has(name)),
     statisticsMomentum: config.model.batchNorm.momentum,
+    rateFactors: rateFactors(
+      stage,
+      index,
+      trained.map(({ name }) => name),
+    ),
+    lossScale: lossScaleOf(config),
   };
 }
 
@@ -50,7 +101,7 @@ export const reportedSums = ['loss', 'correct'] as const;
  */
 export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
   const fromForward = [
-    ...(stage.config.objective === 'softmax' ? reportedSums.map((name) => ({ name, size: 1 })) : []),
+    ...(isContrastive(stage.config) ? [] : reportedSums.map((name) => ({ name, size: 1 }))),
     ...stage.observedStatistics.map(({ name, shape }) => ({ name, size: elementCount(shape) })),
   ];
   const gradients = stage.trained.map(({ name, shape }) => ({ name, size: elementCount(shape) })).reverse();
@@ -65,9 +116,12 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
 }
 
 /** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */
-export function gatheredSizes({ config, input, synchronized, observedStatistics }: StageShape, model: Model) {
-  const contrastive = config.objective === 'npairs' ? [input.count * model.embeddingWidth, input.count] : [];
+export function gatheredSizes(stage: StageShape, model: Model): number[] {
+  const { config, input, synchronized, cachesFeatures, observedStatistics } = stage;
+  const contrastive = isContrastive(config) ? [input.count * model.embeddingWidth, input.count] : [];
   // A layer has two statistics [C], and exchanges [2·C] twice: forward and backward.
   const batchNorm = synchronized ? observedStatistics.map(({ shape }) => 2 * elementCount(shape)) : [];
-  return [...contrastive, ...batchNorm];
+  // Before the first step, in rounds.
+  const features = cachesFeatures ? [input.count * model.featureWidth, input.count] : [];
+  return [...contrastive, ...batchNorm, ...features];
 }

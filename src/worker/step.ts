@@ -1,4 +1,5 @@
 /** One step on one worker, up to the commit: forward and backward of its micro-batches, gather, all-reduce. */
+import type { Parameters } from '../shared/augment/parameters.js';
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { Range } from '../shared/plan/range.js';
 import type { Phase, StepResult, StepTimes } from '../shared/protocol/messages.js';
@@ -8,16 +9,21 @@ import { Reducer } from './exchange/reducer.js';
 import { computeInTurn } from './in-turn.js';
 import { LocalSums } from './local-sums.js';
 import type { StageProgram } from './stage-program.js';
+import type { StepRecorder } from './step-recorder.js';
 import { computeTogether } from './together.js';
 
-/** A micro-batch, ready to be fed. */
+/** A micro-batch, ready to be fed: a row for each of its images, or two where there are two views (see plan/views.ts). */
 export interface MicroBatch {
-  /** uint8, [m,32,32,3]. */
+  /** uint8, [rows,32,32,3]; empty where there are features. */
   readonly images: Uint8Array;
-  /** [m]. */
+  /** float32, [rows,f]: what the frozen encoder makes of the images, where the stage caches it. */
+  readonly features?: Float32Array;
+  /** [rows]. */
   readonly labels: Int32Array;
   /** int32 [2], keyed by seed, step and micro-batch. */
   readonly dropoutSeed: Int32Array;
+  /** What the graph augments by; nothing where whole pixels are moved at most. */
+  readonly augmentation?: Parameters;
 }
 
 export interface StepInput {
@@ -28,6 +34,8 @@ export interface StepInput {
   /** What a wait on the peers may take, in ms. */
   readonly deadlineMs: number;
   readonly phase: (phase: Phase) => void;
+  /** Notes when things happen, in a step that is traced. */
+  readonly recorder?: StepRecorder | undefined;
 }
 
 export interface StepOutcome {
@@ -75,6 +83,7 @@ export async function runStep(
     buckets: program.buckets.map(({ size }) => size),
     output: (bucket) => sums.output(bucket).floats,
     deadlineMs,
+    observer: input.recorder,
   });
   try {
     const work = { program, exchange, input, batches, sums, reducer, clock };

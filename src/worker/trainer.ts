@@ -7,7 +7,7 @@ import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { type ErrorCode, LockstepError } from '../shared/errors.js';
 import { buildModel } from '../shared/model/model.js';
 import { rangeOf } from '../shared/plan/range.js';
-import { learningRateAt } from '../shared/plan/schedule.js';
+import { learningRateAt, momentumAt } from '../shared/plan/schedule.js';
 import { Timeline } from '../shared/plan/timeline.js';
 import type {
   Assignment,
@@ -22,6 +22,7 @@ import type { CoordinatorLink } from './coordinator-link.js';
 import { Evaluation, rowsOf } from './evaluate.js';
 import { sentBytes } from './exchange/reducer.js';
 import { FeatureBank } from './feature-bank.js';
+import { FeatureCache } from './feature-cache.js';
 import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
 import { fetchFrom } from './remote-samples.js';
 import { Replica } from './replica.js';
@@ -29,6 +30,7 @@ import { receiveTensors, Snapshot } from './snapshot.js';
 import { StageProgram } from './stage-program.js';
 import { gatheredSizes, type StageShape, stageBuckets, stageShape } from './stage-shape.js';
 import { runStep } from './step.js';
+import { StepRecorder } from './step-recorder.js';
 import { applyStep } from './update.js';
 
 type DatasetFacts = CoordinatorMessageOf<'welcome'>['dataset'];
@@ -40,7 +42,8 @@ export class Trainer {
   #program: StageProgram | undefined;
   #evaluation: Evaluation | undefined;
   #bank: FeatureBank | undefined;
-  /** What it took to fill the next step's batch ahead, in ms: part of that step's input, not of this one's commit. */
+  #cache: FeatureCache | undefined;
+  /** How long a step waited for the next one's batch, in ms: part of that step's input, not of this one's commit. */
   #aheadMs = 0;
   /** Settles when the last snapshot is on its way. */
   #saved: Promise<void> = Promise.resolve();
@@ -71,6 +74,8 @@ export class Trainer {
     const source = await openSource(config.data, dataset, fetchFrom(link), log);
     const session = new Session({ precision: config.precision, device: readInstallation().kind });
     const replica = new Replica(session, buildModel(config.model));
+    // What is wrong with any of them is said before anything is trained.
+    for (const index of config.stages.keys()) stageShape(config, replica.model, index);
     await replica.initialize(config.seed);
     const { train } = dataset;
     const timeline = new Timeline(config, train);
@@ -125,6 +130,14 @@ export class Trainer {
       case 'prepare':
         await this.#prepare(message.stage);
         break;
+      case 'encode': {
+        const { step, round } = message;
+        this.link.enter('encode', step);
+        this.mesh.begin(step);
+        await this.#cache?.fill(round, step, this.mesh, this.config.deadlines.stepSeconds * 1000);
+        await this.link.send({ type: 'encoded', round });
+        break;
+      }
       case 'step':
         await this.#steps(message.assignment);
         break;
@@ -147,6 +160,7 @@ export class Trainer {
       case 'load':
         this.link.enter('checkpoint');
         await receiveTensors(this.link, this.replica, message.count);
+        this.#evaluation?.forget();
         await this.link.send({ type: 'loaded', fingerprint: await fingerprint(this.wholeFingerprint) });
         break;
       case 'perturb':
@@ -171,7 +185,8 @@ export class Trainer {
       bank = new FeatureBank(this.replica.session, this.config.evaluate.batchSize, keep);
       this.#bank = bank;
     }
-    await this.#evaluation.run(message, async (made) => {
+    const keeps = this.#program?.shape.keepsTestFeatures ?? false;
+    await this.#evaluation.run(message, keeps, async (made) => {
       const { batch, real } = made;
       bank?.add(made);
       const frames = bank === undefined ? outputs.map((output) => rowsOf(made.outputs[output]!, real)) : [];
@@ -193,6 +208,7 @@ export class Trainer {
 
   async close(): Promise<void> {
     this.#bank?.free();
+    this.#evaluation?.forget();
     await this.replica.session.close();
   }
 
@@ -228,14 +244,21 @@ export class Trainer {
 
   async #prepare(stage: number): Promise<void> {
     this.link.enter('prepare stage');
-    this.#program = await StageProgram.compile(
-      this.replica,
-      this.#shape(stage),
-      this.config.exchange.bucketBytes,
-    );
+    const shape = this.#shape(stage);
+    this.#program = await StageProgram.compile(this.replica, shape, this.config.exchange.bucketBytes);
+    this.#cache = shape.cachesFeatures
+      ? new FeatureCache(this.replica, shape, this.source, this.dataset.train)
+      : undefined;
+    this.batches.from(this.#cache);
+    this.#evaluation?.forget();
     const { lo, hi } = rangeOf(this.mesh.rank, this.mesh.worldSize, this.config.batch.microBatches);
     this.#program.reserve(hi - lo);
-    await this.link.send({ type: 'prepared', stage, fingerprint: await fingerprint(this.wholeFingerprint) });
+    await this.link.send({
+      type: 'prepared',
+      stage,
+      fingerprint: await fingerprint(this.wholeFingerprint),
+      rounds: this.#cache?.rounds ?? 0,
+    });
   }
 
   /** Steps as long as each commit brings the next assignment. */
@@ -243,7 +266,7 @@ export class Trainer {
     for (let next: Assignment | null = first; next !== null; ) next = await this.#step(next);
   }
 
-  async #step({ step, generation, range, stage }: Assignment): Promise<Assignment | null> {
+  async #step({ step, generation, range, stage, trace }: Assignment): Promise<Assignment | null> {
     const program = this.#program;
     if (program?.shape.index !== stage) {
       throw new LockstepError(
@@ -252,8 +275,10 @@ export class Trainer {
       );
     }
     const began = performance.now();
+    const recorder = trace ? new StepRecorder() : undefined;
     this.mesh.begin(step);
     await this.batches.prepare(step, range);
+    recorder?.input(began);
     const prepared = performance.now() - began;
     const running = runStep(program, this.mesh, {
       step,
@@ -261,19 +286,25 @@ export class Trainer {
       batch: (k) => this.batches.take(step, k),
       deadlineMs: this.config.deadlines.stepSeconds * 1000,
       phase: (phase) => this.link.enter(phase, step),
+      recorder,
     });
+    // Filled while the graph runs, so that input takes no time of a step.
+    const ahead = this.batches.lookAhead(step + 1, range);
+    ahead.catch(() => {});
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
     const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
     const times: StepTimes = { ...ms, input: ms.input + prepared + this.#aheadMs };
     try {
       const summed = performance.now();
       this.link.enter('commit', step);
+      recorder?.reported();
       await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
-      // Filled while the coordinator waits for slower ranks.
-      const looking = performance.now();
-      await this.batches.lookAhead(step + 1, range);
-      this.#aheadMs = performance.now() - looking;
+      const waiting = performance.now();
+      await ahead;
+      this.#aheadMs = performance.now() - waiting;
+      recorder?.input(waiting);
       const { message } = await this.link.expect('commit');
+      recorder?.committed();
       if (message.step !== step) {
         throw new LockstepError(
           'PROTOCOL',
@@ -281,16 +312,21 @@ export class Trainer {
         );
       }
       this.link.enter('apply', step);
-      const { config, samplesPerEpoch, epochs } = this.timeline.stages[stage]!;
-      const { samples, stepInStage } = this.timeline.position(step);
-      const rate = learningRateAt(config.learningRate, { epochs, samplesPerEpoch }, samples);
-      const gradNorm = await applyStep(program, reduced, rate, stepInStage);
+      const { stage: place, samples, stepInStage } = this.timeline.position(step);
+      const applying = performance.now();
+      const applied = await applyStep(program, reduced, {
+        learningRate: learningRateAt(place.learningRate, place, samples),
+        momentum: momentumAt(place.learningRate, place, samples),
+        stepInStage,
+      });
+      const sizes = program.buckets.map(({ size }) => size);
       await this.link.send({
         type: 'applied',
         generation,
         step,
-        gradNorm,
+        ...applied,
         commitMs: performance.now() - summed - this.#aheadMs,
+        ...(recorder === undefined ? {} : { trace: recorder.finish(applying, sizes) }),
       });
       return message.next;
     } finally {
@@ -299,6 +335,6 @@ export class Trainer {
   }
 
   #shape(stage: number): StageShape {
-    return stageShape(this.config, this.replica.model, stage);
+    return stageShape(this.config, this.replica.model, stage, this.dataset.train);
   }
 }

@@ -1,28 +1,40 @@
 /** The half of a step after its commit: the reduced gradients change the replica. */
 import type { HostTensor } from '../shared/engine/host-tensor.js';
-import { optimizerFeeds } from '../shared/optimizer/optimizer.js';
+import { emaDecay } from '../shared/optimizer/ema.js';
+import { optimizerFeeds, type UpdateInput } from '../shared/optimizer/optimizer.js';
+import { averageInput } from './functions/average.js';
 import { bucketPort } from './functions/forward-backward.js';
 import type { StageProgram } from './stage-program.js';
+
+/** What a step was applied with. */
+export interface Applied {
+  /** The gradients' global norm before clipping; where it is not finite and the scale dynamic, the step was skipped. */
+  readonly gradNorm: number;
+  /** What the loss was multiplied by, where that changes. */
+  readonly lossScale: number | null;
+}
 
 /**
  * @param reduced the summed buckets; they stay the caller's
  * @param stepInStage counted from 0
- * @returns the gradients' global norm before clipping
  */
 export async function applyStep(
   program: StageProgram,
   reduced: readonly HostTensor[],
-  learningRate: number,
-  stepInStage: number,
-): Promise<number> {
+  { stepInStage, ...rates }: Omit<UpdateInput, 'update'> & { readonly stepInStage: number },
+): Promise<Applied> {
   const buckets = Object.fromEntries(reduced.map((tensor, index) => [bucketPort(index), tensor]));
-  const { optimizer } = program.shape.config;
+  const { optimizer, ema } = program.shape.config;
+  const scaling = await program.readLossScale();
+  // Skipped steps are no updates: bias corrections and averages don't count them.
+  const update = stepInStage + 1 - (scaling?.skipped ?? 0);
   const { gradNorm } = await program.apply.run({
     ...buckets,
-    ...optimizerFeeds(optimizer, learningRate, stepInStage + 1),
+    ...optimizerFeeds(optimizer, { ...rates, update }),
+    ...(ema === undefined ? {} : { [averageInput]: [1 - emaDecay(ema.decay, update)] }),
   });
   try {
-    return gradNorm!.scalar;
+    return { gradNorm: gradNorm!.scalar, lossScale: scaling?.scale ?? null };
   } finally {
     gradNorm!.free();
   }

@@ -9,7 +9,12 @@ const limitMs = 120_000;
 const answerSchema = z.object({
   loadMs: z.number(),
   peakRssBytes: z.number(),
-  matmulGflops: z.object({ float32: z.number(), bfloat16: z.number() }),
+  /** `bfloat16` on a CPU, `float16` on a GPU. */
+  matmulGflops: z.object({
+    float32: z.number(),
+    bfloat16: z.number().optional(),
+    float16: z.number().optional(),
+  }),
 });
 
 export interface EngineProbe extends z.infer<typeof answerSchema> {

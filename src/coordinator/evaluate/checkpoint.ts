@@ -23,6 +23,8 @@ export interface CheckpointEvaluation {
   readonly folder: string;
   /** That of the run that the checkpoint belongs to, if it lies in one. */
   readonly run: string | undefined;
+  /** Set where the weights are the average over the steps of the checkpoint's stage. */
+  readonly weights?: 'ema';
   readonly evaluation: Evaluation;
 }
 
@@ -56,7 +58,9 @@ export async function evaluateCheckpoint(
       ...{ images: testImages, classes: [...classes], classifier, flipAveraged, knn, probe },
       ...(await look(measured, labels, options)),
     };
-    return { folder, run: await runOf(folder), evaluation };
+    const stage = config.stages.find(({ name }) => name === manifest.stage);
+    const weights = stage?.ema === undefined ? {} : ({ weights: 'ema' } as const);
+    return { folder, run: await runOf(folder), ...weights, evaluation };
   } finally {
     await checkpoint.close();
   }

@@ -4,7 +4,7 @@ import type { MetricsEvent } from '../metrics.js';
 import { figures, percent } from '../progress-text.js';
 import type { Axis } from './axis.js';
 import { type Domain, type DomainOptions, domainOf } from './domain.js';
-import { strokeOf } from './palette.js';
+import { type Stroke, strokeOf } from './palette.js';
 import { draw, type Format } from './plot.js';
 import type { PlannedStage, RunData } from './run-data.js';
 import type { Figure, LegendEntry } from './section.js';
@@ -14,6 +14,7 @@ import { type Bin, thin } from './thin.js';
 export interface Comparison {
   readonly runs: readonly RunData[];
   readonly labels: readonly string[];
+  readonly strokes: readonly Stroke[];
   readonly axis: Axis;
 }
 
@@ -88,7 +89,9 @@ export function curvesFigure(comparison: Comparison, options: CurvesOptions): Fi
     format,
     marks: [
       ...stageMarks(comparison),
-      ...curves.flatMap((curve) => lines(curve, nameOf(curve), bands, bothRoles)),
+      ...curves.flatMap((curve) =>
+        lines(curve, comparison.strokes[curve.run]!, nameOf(curve), bands, bothRoles),
+      ),
     ],
   });
   return {
@@ -96,7 +99,7 @@ export function curvesFigure(comparison: Comparison, options: CurvesOptions): Fi
     title,
     caption: beyondText(domain, format),
     svg,
-    legend: labels.length > 1 ? runLegend(labels) : roleLegend(bothRoles),
+    legend: labels.length > 1 ? runLegend(comparison) : roleLegend(bothRoles),
     sharesLegend: true,
     numbers: {
       columns: ['run', 'series', 'stage', axis.unit, 'min', 'median', 'max', 'count'],
@@ -145,17 +148,17 @@ export function roleLegend(both: boolean): LegendEntry[] {
   ];
 }
 
-export function runLegend(labels: readonly string[]): LegendEntry[] {
-  return labels.map((label, run) => ({ label, ...strokeOf(run), shape: 'line' }));
+export function runLegend({ labels, strokes }: Comparison): LegendEntry[] {
+  return labels.map((label, run) => ({ label, ...strokes[run]!, shape: 'line' }));
 }
 
 function lines(
-  { run, role, parts }: Curve,
+  { role, parts }: Curve,
+  { colour, dash }: Stroke,
   label: string,
   bands: boolean,
   bothRoles: boolean,
 ): Plot.Markish[] {
-  const { colour, dash } = strokeOf(run);
   const test = role === 'test';
   return parts.flatMap(({ bins }) => {
     const marks: Plot.Markish[] = [];
@@ -195,7 +198,7 @@ function lines(
 }
 
 /** Where stages begin: all of them for one run, those after the first for several, whose first begin together. */
-export function stageMarks({ runs, axis }: Comparison): Plot.Markish[] {
+export function stageMarks({ runs, axis, strokes }: Comparison): Plot.Markish[] {
   const marks = runs.flatMap(({ planned: { stages }, steps }, run) =>
     stages.length < 2
       ? []
@@ -206,7 +209,7 @@ export function stageMarks({ runs, axis }: Comparison): Plot.Markish[] {
   );
   const shown = runs.length === 1 ? marks : marks.filter(({ x }) => x > 0);
   const colour = ({ run }: { readonly run: number }) =>
-    runs.length === 1 ? 'var(--muted)' : strokeOf(run).colour;
+    runs.length === 1 ? 'var(--muted)' : strokes[run]!.colour;
   return shown.flatMap((mark) => [
     ...(mark.x > 0
       ? [Plot.ruleX([mark], { x: 'x', stroke: colour(mark), strokeDasharray: '2 3', strokeOpacity: 0.8 })]

@@ -3,9 +3,8 @@ import * as Plot from '@observablehq/plot';
 import { reliabilityBins } from '../evaluate/calibration.js';
 import type { ClassifierEvaluation, Evaluation } from '../evaluate/evaluation-file.js';
 import { figures, percent } from '../progress-text.js';
-import type { Comparison } from './curves.js';
-import { runLegend } from './curves.js';
-import { strokeOf } from './palette.js';
+import { type Comparison, runLegend } from './curves.js';
+import type { Stroke } from './palette.js';
 import { draw, drawFreely } from './plot.js';
 import { named } from './run-column.js';
 import type { Figure, Section, Table } from './section.js';
@@ -14,6 +13,7 @@ import type { Figure, Section, Table } from './section.js';
 export interface Evaluated {
   readonly run: number;
   readonly label: string;
+  readonly stroke: Stroke;
   readonly evaluation: Evaluation;
 }
 
@@ -21,9 +21,9 @@ interface Classified extends Evaluated {
   readonly classifier: ClassifierEvaluation;
 }
 
-export function evaluatedRuns({ runs, labels }: Comparison): Evaluated[] {
+export function evaluatedRuns({ runs, labels, strokes }: Comparison): Evaluated[] {
   return runs.flatMap(({ evaluation }, run) =>
-    evaluation === undefined ? [] : [{ run, label: labels[run]!, evaluation }],
+    evaluation === undefined ? [] : [{ run, label: labels[run]!, stroke: strokes[run]!, evaluation }],
   );
 }
 
@@ -50,7 +50,7 @@ export function evaluation(comparison: Comparison): Section | undefined {
             reliabilityFigure(classified),
             ...classified.map((one) => confusionFigure(one, several)),
           ],
-    ...(several ? { legend: runLegend(comparison.labels) } : {}),
+    ...(several ? { legend: runLegend(comparison) } : {}),
     table: named(measures(evaluated), comparison.runs.length),
   };
 }
@@ -112,11 +112,11 @@ function classFigure(classified: readonly Classified[]): Figure {
       },
       marks: [
         Plot.gridX({ ticks: 5, stroke: 'currentColor', strokeOpacity: 0.12 }),
-        ...classified.map(({ run }) =>
+        ...classified.map(({ run, stroke }) =>
           Plot.barX(
             bars.filter((bar) => bar.run === run && bar.recall !== null),
             {
-              ...{ fy: 'name', y: 'run', x: 'recall', fill: strokeOf(run).colour, fillOpacity: 0.75 },
+              ...{ fy: 'name', y: 'run', x: 'recall', fill: stroke.colour, fillOpacity: 0.75 },
               title: ({ label, name, recall, precision }: (typeof bars)[number]) =>
                 `${label}, ${name}: recall ${share(recall)}, precision ${share(precision)}`,
             },
@@ -128,7 +128,7 @@ function classFigure(classified: readonly Classified[]): Figure {
         ),
       ],
     }),
-    legend: classified.map(({ run, label }) => ({ label, ...strokeOf(run), shape: 'area' })),
+    legend: classified.map(({ label, stroke }) => ({ label, ...stroke, shape: 'area' })),
     sharesLegend: true,
     numbers: {
       columns: ['run', 'class', 'images', 'recall', 'precision'],
@@ -145,8 +145,8 @@ function reliabilityFigure(classified: readonly Classified[]): Figure {
     const { ece } = classifier.calibration;
     return classified.length === 1 ? `ECE ${number(ece)}` : `${label} ${number(ece)}`;
   });
-  const lines = classified.map(({ run, label, classifier }) => ({
-    ...{ run, label },
+  const lines = classified.map(({ label, stroke, classifier }) => ({
+    ...{ label, stroke },
     bins: classifier.calibration.bins.filter(({ count }) => count > 0),
   }));
   return {
@@ -166,8 +166,7 @@ function reliabilityFigure(classified: readonly Classified[]): Figure {
           ],
           { stroke: 'var(--muted)', strokeDasharray: '4 3' },
         ),
-        ...lines.flatMap(({ run, label, bins }) => {
-          const { colour, dash } = strokeOf(run);
+        ...lines.flatMap(({ label, stroke: { colour, dash }, bins }) => {
           return [
             Plot.line(bins, {
               ...{ x: 'confidence', y: 'accuracy', stroke: colour, strokeWidth: 1.5 },
@@ -184,7 +183,7 @@ function reliabilityFigure(classified: readonly Classified[]): Figure {
       ],
       largest: Math.max(...lines.flatMap(({ bins }) => bins.map(({ count }) => count))),
     }),
-    legend: classified.map(({ run, label }) => ({ label, ...strokeOf(run), shape: 'points' })),
+    legend: classified.map(({ label, stroke }) => ({ label, ...stroke, shape: 'points' })),
     sharesLegend: true,
     numbers: {
       columns: ['run', 'from', 'to', 'count', 'confidence', 'accuracy'],
@@ -197,7 +196,10 @@ function reliabilityFigure(classified: readonly Classified[]): Figure {
   };
 }
 
-function confusionFigure({ run, label, classifier, evaluation }: Classified, several: boolean): Figure {
+function confusionFigure(
+  { run, label, stroke, classifier, evaluation }: Classified,
+  several: boolean,
+): Figure {
   const { classes } = evaluation;
   const cells = classifier.confusion.flatMap((row, actual) => {
     const images = row.reduce((sum, count) => sum + count, 0);
@@ -223,7 +225,7 @@ function confusionFigure({ run, label, classifier, evaluation }: Classified, sev
       },
       marks: [
         Plot.cell(cells, {
-          ...{ x: 'predicted', y: 'actual', fill: strokeOf(run).colour, inset: 0.5 },
+          ...{ x: 'predicted', y: 'actual', fill: stroke.colour, inset: 0.5 },
           fillOpacity: ({ share }: (typeof cells)[number]) => 0.05 + 0.95 * share,
           title: ({ actual, predicted, count, share: of }: (typeof cells)[number]) =>
             `${actual} taken for ${predicted}: ${count} (${percent(of)})`,

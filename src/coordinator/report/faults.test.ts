@@ -3,6 +3,7 @@ import { exampleData, exampleEvents, traditional } from '../../../test/example-r
 import type { MetricsEvent } from '../metrics.js';
 import { axisOf } from './axis.js';
 import { faults, generationsOf } from './faults.js';
+import { strokeOf } from './palette.js';
 
 const changed = (step: number, generation: number, workers: number, reason: string): MetricsEvent => ({
   type: 'generation',
@@ -45,8 +46,15 @@ it('of generations without a step it has the last', () => {
 
 it('says nothing where nothing happened, else every change with its reason', () => {
   const quiet = exampleData(traditional);
-  expect(faults({ runs: [quiet], labels: ['a'], axis: axisOf([quiet]) })).toBeUndefined();
-  const section = faults({ runs: [quiet, run], labels: ['a', 'b'], axis: axisOf([quiet, run]) });
+  expect(
+    faults({ runs: [quiet], labels: ['a'], strokes: [strokeOf(0)], axis: axisOf([quiet]) }),
+  ).toBeUndefined();
+  const section = faults({
+    runs: [quiet, run],
+    labels: ['a', 'b'],
+    strokes: [strokeOf(0), strokeOf(1)],
+    axis: axisOf([quiet, run]),
+  });
   expect(section?.figures.map(({ name, title }) => [name, title])).toEqual([['generations-2', 'Workers, b']]);
   expect(section?.table?.rows).toEqual([
     ['b', '2', '5', '1', '0.250', 'Lost rank 1'],

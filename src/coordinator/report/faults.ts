@@ -2,7 +2,6 @@
 import * as Plot from '@observablehq/plot';
 import type { MetricsEvent } from '../metrics.js';
 import { type Comparison, extent, stageMarks } from './curves.js';
-import { strokeOf } from './palette.js';
 import { draw } from './plot.js';
 import { named } from './run-column.js';
 import type { RunData } from './run-data.js';
@@ -89,8 +88,8 @@ export function faults(comparison: Comparison): Section | undefined {
 }
 
 function timeline(comparison: Comparison, run: number): Figure {
-  const { runs, labels, axis } = comparison;
-  const { colour } = strokeOf(run);
+  const { runs, labels, axis, strokes } = comparison;
+  const { colour } = strokes[run]!;
   const at = (step: number) => axis.at(run, step);
   const generations = generationsOf(runs[run]!);
   const changes = generations.flatMap(({ event, workers }, i) => {

@@ -14,7 +14,13 @@ import type { PlannedStage } from './run-data.js';
 import type { Section } from './section.js';
 
 /** Names that people use, of the objectives that we know. */
-const objectiveNames: Readonly<Record<string, string>> = { softmax: 'softmax', npairs: 'n-pairs' };
+const objectiveNames: Readonly<Record<string, string>> = {
+  softmax: 'softmax',
+  npairs: 'n-pairs',
+  supcon: 'SupCon',
+  ntxent: 'NT-Xent',
+  triplet: 'triplet',
+};
 
 export function learning(comparison: Comparison): Section {
   const { runs, labels } = comparison;
@@ -27,21 +33,32 @@ export function learning(comparison: Comparison): Section {
       const evaluations = events.filter((event) => event.type === 'eval');
       return curveOf(comparison, run, 'test', evaluations, value, only);
     });
-  // Losses of different objectives have nothing in common but the name: they get an axis each.
+  // Losses of different objectives have nothing in common but the name: they get an axis each, above their floors too.
   const objectives = [
     ...new Set(runs.flatMap(({ planned }) => planned.stages.map(({ objective }) => objective))),
   ];
-  const losses = objectives.map((objective): CurvesOptions => {
+  const losses = objectives.flatMap((objective): CurvesOptions[] => {
     const only = (stage: PlannedStage) => stage.objective === objective;
-    return {
-      name: `loss-${objective}`,
-      title: `Loss (${objectiveNames[objective] ?? objective})`,
-      unit: 'loss',
-      tick: plain,
-      format: 'figures',
-      mayBeLog: true,
-      curves: [...training(({ loss }) => loss, only), ...test(({ loss }) => loss, only)],
-    };
+    const name = objectiveNames[objective] ?? objective;
+    return [
+      {
+        name: `loss-${objective}`,
+        title: `Loss (${name})`,
+        unit: 'loss',
+        tick: plain,
+        format: 'figures',
+        mayBeLog: true,
+        curves: [...training(({ loss }) => loss, only), ...test(({ loss }) => loss, only)],
+      },
+      {
+        name: `excess-${objective}`,
+        title: `Loss above its floor (${name})`,
+        unit: 'excess',
+        tick: plain,
+        format: 'figures',
+        curves: training(({ excess }) => excess, only),
+      },
+    ];
   });
   const plots: CurvesOptions[] = [
     {
@@ -53,14 +70,6 @@ export function learning(comparison: Comparison): Section {
       curves: [...training(({ accuracy }) => accuracy), ...test(({ accuracy }) => accuracy)],
     },
     ...losses,
-    {
-      name: 'excess',
-      title: 'n-pairs loss above its floor',
-      unit: 'excess',
-      tick: plain,
-      format: 'figures',
-      curves: training(({ excess }) => excess),
-    },
     {
       name: 'learning-rate',
       title: 'Learning rate',
@@ -79,6 +88,15 @@ export function learning(comparison: Comparison): Section {
       mayBeLog: true,
       curves: training(({ gradNorm }) => gradNorm),
     },
+    {
+      name: 'loss-scale',
+      title: 'Loss scale',
+      unit: 'factor',
+      tick: plain,
+      format: 'figures',
+      mayBeLog: true,
+      curves: training(({ lossScale }) => lossScale),
+    },
   ];
   const figures = plots.flatMap((options) => curvesFigure(comparison, options) ?? []);
   return {
@@ -86,6 +104,6 @@ export function learning(comparison: Comparison): Section {
     title: 'Learning',
     text: labels.length > 1 ? ['Lines are training, lines with dots are the test images.'] : [],
     figures,
-    legend: labels.length > 1 ? runLegend(labels) : roleLegend(true),
+    legend: labels.length > 1 ? runLegend(comparison) : roleLegend(true),
   };
 }

@@ -34,12 +34,22 @@ export const palette: Readonly<Record<string, Colour>> = {
   waiting: { light: '#d9bd5c', dark: '#b59a3d' },
   comm: { light: '#e08a45', dark: '#d98443' },
   commit: { light: '#b878a2', dark: '#b878a2' },
+  apply: { light: '#8478c4', dark: '#8f84d0' },
+  reducing: { light: '#f2cba9', dark: '#7d5430' },
   input: { light: '#3fa98a', dark: '#3a9f82' },
   other: { light: '#c5cad1', dark: '#4b525b' },
 };
 
+export interface Stroke {
+  readonly colour: string;
+  readonly dash: string | undefined;
+}
+
+/** How many runs have colours of their own. */
+export const runColours = runs.length;
+
 /** How the run at this index is drawn: dashes tell the seventh from the first. */
-export function strokeOf(run: number): { readonly colour: string; readonly dash: string | undefined } {
+export function strokeOf(run: number): Stroke {
   const dashes = [undefined, '5 3', '2 2'];
   return {
     colour: `var(--run-${(run % runs.length) + 1})`,

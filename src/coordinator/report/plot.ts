@@ -9,13 +9,18 @@ export const size = { width: 400, height: 228 } as const;
 
 export interface PlotOptions {
   readonly x: {
-    readonly unit: Unit | 'workers' | 'confidence';
+    readonly unit: Unit | 'workers' | 'ms' | 'confidence';
     readonly low: number;
     readonly high: number;
     /** Where the axis is to have its ticks, which makes it logarithmic. */
     readonly ticks?: readonly number[];
   };
-  readonly y: Domain & { readonly label: string; readonly tick: ((value: number) => string) | string };
+  readonly y: Domain & {
+    readonly label: string;
+    readonly tick: ((value: number) => string) | string;
+    /** Where the axis is to have its ticks, if not at round values. */
+    readonly ticks?: readonly number[];
+  };
   /** What people who can't see it are told. */
   readonly description: string;
   readonly format: Format;
@@ -38,7 +43,8 @@ export interface FreePlotOptions {
 export type Format = 'percent' | 'figures' | 'ms';
 
 const unitLabels: Record<PlotOptions['x']['unit'], string> = {
-  ...{ step: 'step', epoch: 'epoch', images: 'images seen', workers: 'workers', confidence: 'confidence' },
+  ...{ step: 'step', epoch: 'epoch', images: 'images seen', workers: 'workers' },
+  ...{ ms: 'ms', confidence: 'confidence' },
 };
 
 /** The drawing as SVG text. */
@@ -61,16 +67,18 @@ export function draw({ x, y, description, format, marks, largest }: PlotOptions)
     y: {
       domain: [y.low, y.high],
       type: y.log ? 'log' : 'linear',
-      nice: y.beyond.length === 0 && !y.log,
+      nice: y.beyond.length === 0 && !y.log && y.ticks === undefined,
       label: y.label,
       labelArrow: 'none',
-      ticks: 5,
+      ticks: y.ticks === undefined ? 5 : [...y.ticks],
       tickFormat: y.tick,
       tickSize: 0,
     },
     ...(largest === undefined ? {} : { r: { domain: [0, largest], range: [1.5, 6] } }),
     marks: [
-      Plot.gridY({ ticks: 5, stroke: 'currentColor', strokeOpacity: 0.12 }),
+      ...(y.ticks === undefined
+        ? [Plot.gridY({ ticks: 5, stroke: 'currentColor', strokeOpacity: 0.12 })]
+        : []),
       ...marks,
       Plot.frame({ anchor: 'bottom', stroke: 'currentColor', strokeOpacity: 0.4 }),
     ],

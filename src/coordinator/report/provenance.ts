@@ -37,6 +37,11 @@ function factsOf(run: RunData): Map<string, string> {
   }
   if (summary !== undefined) facts.set('wall clock since then', `${summary.seconds.toFixed(1)} s`);
   facts.set('encoder', model.encoder);
+  const { initialWeights } = record;
+  if (initialWeights !== undefined) {
+    const { file, naming, sha256 } = initialWeights;
+    facts.set('first weights', `${file} (${naming}), SHA-256 ${sha256.slice(0, 16)}`);
+  }
   facts.set('dataset', data.dataset);
   facts.set('global batch', `${globalBatchOf(run)} images: ${batch.microBatches} × ${batch.microBatchSize}`);
   if (precision !== undefined) facts.set('precision', precision);

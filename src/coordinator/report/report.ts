@@ -18,6 +18,7 @@ import type { Fact, Section } from './section.js';
 import { spaces } from './spaces.js';
 import { speed } from './speed.js';
 import { stageResults } from './stage-results.js';
+import { stepTimeline } from './step-timeline.js';
 
 export interface Report {
   readonly title: string;
@@ -38,23 +39,38 @@ export interface Card {
 /** @param unit of the horizontal axes; by default steps for one run, epochs for several */
 export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeAt: Date): Report {
   const labels = labelsOf(runs.map(({ record: { name }, path }) => ({ name, path })));
-  const comparison: Comparison = { runs, labels, axis: axisOf(runs, unit) };
-  const began = runs.some(({ steps }) => steps.length > 0);
-  const undone = faults(comparison);
-  const [evaluated, seen] = [evaluation(comparison), spaces(comparison)];
+  const strokes = runs.map((_, i) => strokeOf(i));
+  const comparison: Comparison = { runs, labels, strokes, axis: axisOf(runs, unit) };
   return {
     title: runs.length > 3 ? `${runs.length} runs` : labels.join(' and '),
     subtitle: runs.length === 1 ? subtitleOf(runs[0]!) : `${runs.length} runs, compared`,
-    cards: runs.map((run, i) => cardOf(run, labels[i]!, runs.length === 1 ? undefined : strokeOf(i).colour)),
-    sections: [
-      results(comparison),
-      ...(began ? [learning(comparison)] : []),
-      ...(evaluated === undefined ? [] : [evaluated]),
-      ...(seen === undefined ? [] : [seen]),
-      ...(began ? [speed(comparison)] : []),
-      ...(undone === undefined ? [] : [undone]),
-      provenance(comparison),
-    ],
+    cards: runs.map((run, i) => cardOf(run, labels[i]!, runs.length === 1 ? undefined : strokes[i]!.colour)),
+    sections: sectionsOf(comparison),
+    ...endOf(comparison, madeAt),
+  };
+}
+
+/** What there is to say of runs, one or several. */
+export function sectionsOf(comparison: Comparison): Section[] {
+  const began = comparison.runs.some(({ steps }) => steps.length > 0);
+  const timeline = stepTimeline(comparison);
+  const undone = faults(comparison);
+  const [evaluated, seen] = [evaluation(comparison), spaces(comparison)];
+  return [
+    results(comparison),
+    ...(began ? [learning(comparison)] : []),
+    ...(evaluated === undefined ? [] : [evaluated]),
+    ...(seen === undefined ? [] : [seen]),
+    ...(began ? [speed(comparison)] : []),
+    ...(timeline === undefined ? [] : [timeline]),
+    ...(undone === undefined ? [] : [undone]),
+    provenance(comparison),
+  ];
+}
+
+/** How curves are drawn, and who made the report. */
+export function endOf({ runs }: Comparison, madeAt: Date): Pick<Report, 'footer' | 'generator'> {
+  return {
     footer: [
       `A curve has at most ${binsPerCurve(runs.length)} points: longer ones are drawn in bins of equally many steps of a stage. The line is the median of each bin${runs.length <= 4 ? ', the band around it goes from the lowest value to the highest' : ''}. The times of a step are medians, one stacked on the other.`,
       `Made by Lockstep ${version} on ${moment(madeAt.toISOString())}.`,
@@ -63,11 +79,18 @@ export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeA
   };
 }
 
-/** Writes a run's own report into its folder. @throws LockstepError as `readRunData` */
-export async function writeRunReport(path: string): Promise<void> {
+/**
+ * Writes a run's own report into its folder.
+ * @param failure why the run has failed: without a step there is nothing to report then
+ * @throws LockstepError as `readRunData`
+ */
+export async function writeRunReport(path: string, failure?: string): Promise<void> {
+  const data = await readRunData(path);
+  if (failure !== undefined && data.steps.length === 0) return;
+  const warnings = [...(failure === undefined ? [] : [`The run has failed: ${failure}`]), ...data.warnings];
   await writeAtomically(
     runFolderAt(path).report,
-    page(reportOf([await readRunData(path)], undefined, new Date()), false),
+    page(reportOf([{ ...data, warnings }], undefined, new Date()), false),
   );
 }
 

@@ -15,7 +15,7 @@ export function scalingForecast(
   forecast: StudyForecast,
 ): Section {
   const { law, network } = forecast;
-  const most = Math.max(...study.workers);
+  const most = Math.max(...results.map(({ workers }) => workers));
   const { a, b, bError } = commitLine(network.parts);
   return {
     id: 'forecast',

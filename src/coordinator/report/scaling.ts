@@ -2,8 +2,9 @@
 import * as Plot from '@observablehq/plot';
 import type { Estimate } from '../../shared/statistics/estimate.js';
 import { figures } from '../progress-text.js';
+import { describeMissing } from '../scale/missing.js';
 import type { ScaleResult } from '../scale/results.js';
-import type { Study } from '../scale/study.js';
+import { coresOf, type Study, type StudyRun } from '../scale/study.js';
 import { splitParts } from '../scale/time-split.js';
 import { draw, plain } from './plot.js';
 import type { Figure, Section } from './section.js';
@@ -11,7 +12,7 @@ import type { Figure, Section } from './section.js';
 const measured = 'var(--run-1)';
 
 export function scaling(study: Study, results: readonly ScaleResult[]): Section {
-  const { repeats, steps, warmup, mode } = study;
+  const { mode } = study;
   return {
     id: 'scaling',
     title: 'Scaling',
@@ -19,7 +20,7 @@ export function scaling(study: Study, results: readonly ScaleResult[]): Section 
       mode === 'weak'
         ? 'Weak scaling: every worker has the same micro-batches, so the global batch grows with their number.'
         : 'Strong scaling: the global batch is the same for all numbers of workers.',
-      `Each number of workers ran ${repeats} ${repeats === 1 ? 'time' : 'times'}, interleaved, ${steps} steps after ${warmup} that don't count. A point is the median of the runs; its bar is a 95 % interval of their geometric mean (Student's t over runs, which needs two). Efficiency is taken within a repeat.`,
+      `${howItRan(study)} A point is the median of the runs; its bar is a 95 % interval of their geometric mean (Student's t over runs, which needs two). Efficiency is taken within a repeat.`,
       'Of the time of a step, compute and input are means over ranks; waiting is what the mean rank waits for the slowest one; exposed communication is what the slowest one then waits itself.',
     ],
     notes: caveats(study),
@@ -45,12 +46,28 @@ export function scaling(study: Study, results: readonly ScaleResult[]): Section 
   };
 }
 
+function howItRan({ repeats, steps, warmup, missing }: Study): string {
+  const times = repeats === 1 ? 'once' : `${repeats} times`;
+  const how =
+    missing === undefined
+      ? `Each number of workers ran ${times}, interleaved`
+      : `Each number of workers was to run ${times}, each run a job of its own, submitted interleaved`;
+  return `${how}; ${steps} steps after ${warmup} that don't count.`;
+}
+
 /** What keeps the numbers from meaning what they seem to. */
-function caveats({ machine, threads, workers, simulatedCompute, simulatedLink, runs }: Study): string[] {
-  const most = Math.max(...workers);
-  const loads = runs.map(({ othersLoad }) => othersLoad).sort((a, b) => a - b);
-  const load = loads.at(-1) ?? 0;
+function caveats(study: Study): string[] {
+  const { machine, threads, simulatedCompute, simulatedLink, runs, missing = [] } = study;
+  const crowded = runs.filter((run) => run.workers * threads > coresOf(study, run));
+  const load = Math.max(0, ...runs.map(({ othersLoad = 0 }) => othersLoad));
+  const hosts = new Set(runs.flatMap((run) => run.hosts ?? []));
   return [
+    ...describeMissing(missing),
+    ...(hosts.size > 1
+      ? [
+          `Runs were on ${hosts.size} hosts (${[...hosts].sort().join(', ')}): what differs between those is in the numbers.`,
+        ]
+      : []),
     ...(simulatedCompute === undefined
       ? []
       : [
@@ -61,10 +78,8 @@ function caveats({ machine, threads, workers, simulatedCompute, simulatedLink, r
       : [
           `The network is simulated: ${figures((simulatedLink.bytesPerSecond * 8) / 1e6)} Mb/s and ${figures(simulatedLink.delayMs)} ms for each worker.`,
         ]),
-    ...(machine.gpus === 0 && simulatedCompute === undefined && most * threads > machine.cores
-      ? [
-          `${most} workers of ${threads} ${threads === 1 ? 'thread' : 'threads'} share ${machine.cores} cores: beyond ${Math.floor(machine.cores / threads)} workers this shows what sharing costs, not how training scales.`,
-        ]
+    ...(machine.gpus === 0 && simulatedCompute === undefined && crowded.length > 0
+      ? [crowdedText(study, crowded)]
       : []),
     ...(load > 0.1
       ? [
@@ -72,6 +87,14 @@ function caveats({ machine, threads, workers, simulatedCompute, simulatedLink, r
         ]
       : []),
   ];
+}
+
+function crowdedText(study: Study, crowded: readonly StudyRun[]): string {
+  const { threads, machine } = study;
+  const most = crowded.reduce((more, run) => (run.workers > more.workers ? run : more));
+  const cores = coresOf(study, most);
+  const per = cores === machine.cores ? '' : ` of ${cores / machine.cores} hosts`;
+  return `${most.workers} workers of ${threads} ${threads === 1 ? 'thread' : 'threads'} share ${cores} cores${per}: beyond ${Math.floor(machine.cores / threads)} workers${cores === machine.cores ? '' : ' a host'} this shows what sharing costs, not how training scales.`;
 }
 
 function interval({ interval: ends }: Estimate, write: (value: number) => string): string {

@@ -40,7 +40,7 @@ export function speed(comparison: Comparison): Section {
     ],
     figures: [...(throughput === undefined ? [] : [throughput]), ...splits],
     table: named(medians(comparison), runs.length),
-    legend: labels.length > 1 ? runLegend(labels) : [],
+    legend: labels.length > 1 ? runLegend(comparison) : [],
   };
 }
 
@@ -73,6 +73,7 @@ function timeSplit(comparison: Comparison, run: number): Figure | undefined {
   const single = {
     runs: [runs[run]!],
     labels: [labels[run]!],
+    strokes: [comparison.strokes[run]!],
     axis: { ...axis, at: (_: number, step: number) => axis.at(run, step) },
   };
   const svg = draw({

@@ -1,9 +1,12 @@
 /** The report of a scaling study. */
+import { writeAtomically } from '../../shared/checkpoint/durable.js';
 import { version } from '../../shared/version.js';
 import { figures } from '../progress-text.js';
+import { runFolderAt } from '../run-folder.js';
 import { forecast } from '../scale/forecast.js';
 import { resultsOf } from '../scale/results.js';
 import type { Study } from '../scale/study.js';
+import { page } from './page.js';
 import { moment } from './provenance.js';
 import type { Report } from './report.js';
 import { scaling } from './scaling.js';
@@ -15,7 +18,7 @@ export function studyReportOf(study: Study, path: string, madeAt: Date): Report 
   const most = results.at(-1)!;
   return {
     title: `How ${study.name} scales`,
-    subtitle: `${study.mode} scaling · ${study.workers.join(', ')} workers · ${study.machine.processor} · ${moment(study.startedAt)}`,
+    subtitle: `${study.mode} scaling · ${results.map(({ workers }) => workers).join(', ')} workers · ${study.machine.processor} · ${moment(study.startedAt)}`,
     cards: [
       {
         title: `${most.workers} ${most.workers === 1 ? 'worker' : 'workers'}`,
@@ -37,8 +40,13 @@ export function studyReportOf(study: Study, path: string, madeAt: Date): Report 
   };
 }
 
+/** Writes a study's own report into its folder. */
+export async function writeStudyReport(study: Study, folder: string): Promise<void> {
+  await writeAtomically(runFolderAt(folder).report, page(studyReportOf(study, folder, new Date()), false));
+}
+
 function howItWasRun(study: Study, path: string): Section {
-  const { machine, versions, commandLine, threads, microBatchSize, reducedBytes, runs } = study;
+  const { machine, versions, commandLine, threads, microBatchSize, reducedBytes, runs, missing = [] } = study;
   const seconds = runs.reduce((sum, run) => sum + run.seconds, 0);
   return {
     id: 'provenance',
@@ -54,7 +62,11 @@ function howItWasRun(study: Study, path: string): Section {
       { name: 'threads', value: `${threads}`, unit: 'a worker' },
       { name: 'micro-batch', value: `${microBatchSize}`, unit: 'images' },
       { name: 'reduced', value: (reducedBytes / 1e6).toFixed(2), unit: 'MB a step' },
-      { name: 'runs', value: `${runs.length}`, unit: `in ${seconds.toFixed(0)} s` },
+      {
+        name: 'runs',
+        value: missing.length === 0 ? `${runs.length}` : `${runs.length} of ${runs.length + missing.length}`,
+        unit: `in ${seconds.toFixed(0)} s`,
+      },
       {
         name: 'versions',
         value: Object.entries(versions)

@@ -3,11 +3,12 @@
 import type { ScalingLaw } from '../../shared/plan/scaling-law.js';
 import { figures } from '../progress-text.js';
 import { commitLine, type Forecast, type StudyForecast } from './forecast.js';
+import { countsOf } from './results.js';
 import type { Study } from './study.js';
 
 /** Lines for the terminal: the law, what the network's forecast is made of, and both at a few numbers of workers. */
 export function describeForecast(study: Study, { law, network }: StudyForecast): string[] {
-  const most = Math.max(...study.workers);
+  const most = Math.max(...countsOf(study));
   const far = (at: readonly Forecast[]) =>
     at.filter(({ workers }, i) => workers > most && (i === at.length - 1 || Math.log2(workers) % 2 === 1));
   const say = (at: readonly Forecast[]) =>

@@ -15,8 +15,8 @@ import { deviation, meanOf, medianOf } from '../../shared/statistics/estimate.js
 import { type Fit, leastSquares, standardErrors } from '../../shared/statistics/least-squares.js';
 import { busy } from '../rank-times.js';
 import type { Mode } from './plan.js';
-import { throughput } from './results.js';
-import type { Study, StudyRun } from './study.js';
+import { countsOf, throughput } from './results.js';
+import { coresOf, type Study, type StudyRun } from './study.js';
 import { ranksOf, timeSplit } from './time-split.js';
 
 /** With its 95 % interval. */
@@ -101,8 +101,8 @@ export interface StepParts {
 const backwardShare = 2 / 3;
 
 export function stepParts(study: Study): StepParts {
-  const { runs, workers } = study;
-  const fewest = Math.min(...workers);
+  const { runs } = study;
+  const [fewest = 1] = countsOf(study);
   const smallest = runs.filter((run) => run.workers === fewest);
   const share = smallest[0]!.microBatches / fewest;
   const perRun = smallest.map((run) => meanOf(busyTimes(run)) / share);
@@ -122,10 +122,13 @@ export function stepParts(study: Study): StepParts {
  * commit takes longer with every worker for that reason alone. A constant, that of the fewest workers, where only one
  * number of workers had them, or the line would fall.
  */
-function commitFit({ runs, workers, threads, machine }: Study): Fit {
-  const fewest = Math.min(...workers);
+function commitFit(study: Study): Fit {
+  const { runs, threads, machine } = study;
+  const [fewest = 1] = countsOf(study);
   const points = runs
-    .filter((run) => run.workers === fewest || machine.gpus > 0 || run.workers * threads < machine.cores)
+    .filter(
+      (run) => run.workers === fewest || machine.gpus > 0 || run.workers * threads < coresOf(study, run),
+    )
     .map((run) => ({
       workers: run.workers,
       ms: meanOf(run.steps.map((step) => timeSplit(step).commit)),
@@ -186,10 +189,10 @@ function band(value: number, drawn: readonly number[]): Omit<Forecast, 'workers'
 }
 
 /** Powers of two beyond what was measured, and what was; a fixed global batch ends at its micro-batches. */
-function forecastCounts({ workers, mode, runs }: Study): number[] {
+function forecastCounts({ mode, runs }: Study): number[] {
   const most = mode === 'weak' ? mostWorkers : Math.min(mostWorkers, runs[0]!.microBatches);
   const powers = Array.from({ length: Math.floor(Math.log2(most)) + 1 }, (_, i) => 2 ** i);
-  return [...new Set([...powers, ...workers])].sort((a, b) => a - b);
+  return [...new Set([...powers, ...countsOf({ runs })])].sort((a, b) => a - b);
 }
 
 function batchOf({ mode, runs, microBatchSize }: Study, workers: number) {

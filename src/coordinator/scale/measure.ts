@@ -3,7 +3,7 @@ import type { Config } from '../../shared/config/schema.js';
 import { type SimulatedCompute, simulatedComputeEnvironment } from '../../shared/simulation/compute.js';
 import type { Link } from '../../shared/simulation/link.js';
 import { openLinks } from '../../shared/simulation/links-thread.js';
-import { withWorkers } from '../run.js';
+import { type GroupOptions, withWorkers } from '../run.js';
 import { Training } from '../training.js';
 import type { MeasuredStep } from './study.js';
 
@@ -17,26 +17,38 @@ export interface Measurement {
   readonly log: (message: string) => void;
   /** Aborted when the study is to end early. */
   readonly stop: AbortSignal;
+  /** Where workers that are started by others reach this process; without it they are local ones. */
+  readonly place?: Place | undefined;
   readonly simulatedCompute?: SimulatedCompute | undefined;
   readonly simulatedLink?: Link | undefined;
 }
 
-/**
- * The measured steps, without those of the warm-up.
- * @throws LockstepError as `withWorkers` and `Training`; fewer steps than asked for when it was stopped
- */
-export async function measure(options: Measurement): Promise<MeasuredStep[]> {
+export type Place = Pick<GroupOptions, 'bind' | 'advertise'> & { readonly joinFile: string };
+
+export interface Measured {
+  /** Without those of the warm-up; fewer than asked for when the run was stopped. */
+  readonly steps: readonly MeasuredStep[];
+  /** Of the workers, by rank. */
+  readonly hosts: readonly string[];
+}
+
+/** @throws LockstepError as `withWorkers` and `Training` */
+export async function measure(options: Measurement): Promise<Measured> {
   const { config, workers, warmup, steps, logs, log, stop, simulatedCompute, simulatedLink } = options;
+  const { place = { bind: 'tcp://127.0.0.1:*' } } = options;
+  const launch = options.place === undefined ? 'local' : 'remote';
   const measured: MeasuredStep[] = [];
+  let hosts: readonly string[] = [];
   const links = simulatedLink === undefined ? undefined : openLinks(simulatedLink);
   try {
     await withWorkers(
       {
-        ...{ config, workers, launch: 'local', bind: 'tcp://127.0.0.1:*', logs, restarts: 0, log },
+        ...{ config, workers, launch, ...place, logs, restarts: 0, log },
         environment: simulatedComputeEnvironment(simulatedCompute),
         ...(links === undefined ? {} : { route: (peers) => links.route(peers) }),
       },
       async (ready) => {
+        hosts = ready.group.members.map(({ registration: { host } }) => host);
         let last = performance.now();
         await new Training({
           ...ready,
@@ -68,5 +80,5 @@ export async function measure(options: Measurement): Promise<MeasuredStep[]> {
   } finally {
     await links?.close();
   }
-  return measured;
+  return { steps: measured, hosts };
 }

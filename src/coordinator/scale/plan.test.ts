@@ -11,7 +11,7 @@ const config = parseConfig(
     checkpoint: { everySteps: 1 },
     stages: [
       {
-        ...{ name: 'pretrain', objective: 'npairs', epochs: 1, temperature: 0.1, optimizer: { kind: 'sgd' } },
+        ...{ name: 'pretrain', objective: 'supcon', epochs: 1, temperature: 0.1, optimizer: { kind: 'sgd' } },
         learningRate: { decay: 'constant', peak: 0.1 },
       },
       {

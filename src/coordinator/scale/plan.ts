@@ -1,4 +1,5 @@
 /** What a scaling study runs: the config for each number of workers, and the order of the runs. */
+import { isContrastive } from '../../shared/config/objectives.js';
 import { parseConfig } from '../../shared/config/parse.js';
 import type { Config } from '../../shared/config/schema.js';
 import { LockstepError } from '../../shared/errors.js';
@@ -50,7 +51,7 @@ export function configFor(plan: StudyPlan, workers: number, trainImages: number)
   // One epoch more than needed: the end of a stage evaluates and saves.
   const epochs = Math.max(stage!.epochs, Math.ceil((warmup + steps) / stepsPerEpoch) + 1);
   const never = epochs + 1;
-  const contrastive = stage!.objective === 'npairs';
+  const contrastive = isContrastive(stage!);
   const { projection, classifier, ...model } = config.model;
   return parseConfig(
     {
@@ -80,4 +81,12 @@ export function interleaved(workers: readonly number[], repeats: number): Planne
   return Array.from({ length: repeats }, (_, repeat) =>
     workers.map((_, i) => ({ workers: workers[(i + repeat) % workers.length]!, repeat })),
   ).flat();
+}
+
+/** Whether the run is one of the plan. */
+export function planned(
+  { workers, repeats }: Pick<StudyPlan, 'workers' | 'repeats'>,
+  run: PlannedRun,
+): boolean {
+  return workers.includes(run.workers) && run.repeat < repeats;
 }

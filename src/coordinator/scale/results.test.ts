@@ -34,7 +34,7 @@ describe('the results of a study', () => {
   it('take efficiency within a repeat: a machine that is slower for all has the same', () => {
     const two: Ranks = [one[0]!, [1, 80, 2, 5]];
     const runs = [run(1, 0, 100, one), run(2, 0, 62.5, two), run(2, 1, 125, two), run(1, 1, 200, one)];
-    const [first, second] = resultsOf({ runs, workers: [1, 2] });
+    const [first, second] = resultsOf({ runs });
     expect(first!.efficiency.median).toBe(1);
     expect(second!.efficiency.median).toBeCloseTo(0.8);
     expect(second!.efficiency.interval!.map((end) => Number(end.toFixed(6)))).toEqual([0.8, 0.8]);
@@ -45,15 +45,20 @@ describe('the results of a study', () => {
   it('split the time of the run in the middle, so that the parts add up to the median', () => {
     const runs = [100, 300, 140, 120].map((ms, repeat) => run(1, repeat, ms, [[1, ms - 10, 0, 5]]));
     const add = (split: Readonly<Record<string, number>>) => Object.values(split).reduce((a, b) => a + b, 0);
-    const [odd] = resultsOf({ runs: runs.slice(0, 3), workers: [1] });
+    const [odd] = resultsOf({ runs: runs.slice(0, 3) });
     expect([odd!.msPerStep.median, odd!.split.compute, add(odd!.split)]).toEqual([140, 130, 140]);
-    const [even] = resultsOf({ runs, workers: [1] });
+    const [even] = resultsOf({ runs });
     expect([even!.msPerStep.median, even!.split.compute, add(even!.split)]).toEqual([130, 120, 130]);
+  });
+
+  it('compare with the usual run of the fewest workers where theirs of the same repeat is missing', () => {
+    const runs = [run(1, 0, 100, one), run(2, 1, 62.5, [one[0]!, one[0]!])];
+    expect(resultsOf({ runs }).map(({ efficiency }) => efficiency.median)).toEqual([1, 0.8]);
   });
 
   it('leave out what did not run, and compare with the fewest workers', () => {
     const runs = [run(2, 0, 100, [one[0]!, one[0]!]), run(4, 0, 50, [one[0]!, one[0]!, one[0]!, one[0]!])];
-    const results = resultsOf({ runs, workers: [2, 4, 8] });
+    const results = resultsOf({ runs });
     expect(results.map(({ workers, efficiency }) => [workers, efficiency.median])).toEqual([
       [2, 1],
       [4, 1],

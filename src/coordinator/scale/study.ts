@@ -20,6 +20,16 @@ const measuredStepSchema = z.strictObject({
 });
 export type MeasuredStep = z.infer<typeof measuredStepSchema>;
 
+/** What it ran on. */
+export const machineSchema = z.strictObject({
+  host: z.string(),
+  processor: z.string(),
+  cores: count,
+  gpus: z.int().nonnegative(),
+  memoryGb: z.number(),
+  kernel: z.string(),
+});
+
 const runSchema = z.strictObject({
   workers: count,
   /** From 0. */
@@ -30,11 +40,17 @@ const runSchema = z.strictObject({
   startedAt: z.iso.datetime(),
   /** Of the whole run, with its start and warm-up. */
   seconds: z.number(),
-  /** The share of this host's cores that others used in the second before the run, 0 to 1. */
-  othersLoad: z.number(),
+  /** The share of this host's cores that others used in the second before the run, 0 to 1; not known of other hosts. */
+  othersLoad: z.number().optional(),
+  /** By rank, where workers were not started on the coordinator's own host. */
+  hosts: z.array(z.string()).optional(),
   steps: z.array(measuredStepSchema).min(1),
 });
 export type StudyRun = z.infer<typeof runSchema>;
+
+/** A run of the plan that has no result, and why. */
+const missingRunSchema = z.strictObject({ workers: count, repeat: z.int().nonnegative(), why: z.string() });
+export type MissingRun = z.infer<typeof missingRunSchema>;
 
 export const studySchema = z.strictObject({
   format: z.literal(1),
@@ -48,14 +64,7 @@ export const studySchema = z.strictObject({
   startedAt: z.iso.datetime(),
   commandLine: z.array(z.string()),
   versions: z.record(z.string(), z.string()),
-  machine: z.strictObject({
-    host: z.string(),
-    processor: z.string(),
-    cores: count,
-    gpus: z.int().nonnegative(),
-    memoryGb: z.number(),
-    kernel: z.string(),
-  }),
+  machine: machineSchema,
   /** The config that the numbers of workers were derived from. */
   config: z.unknown(),
   threads: count,
@@ -68,8 +77,13 @@ export const studySchema = z.strictObject({
   network: linkSchema,
   /** In the order in which they ran. */
   runs: z.array(runSchema),
+  /** Of a study that was measured in parts: those without a result. Not set for one that ran in one go. */
+  missing: z.array(missingRunSchema).optional(),
 });
 export type Study = z.infer<typeof studySchema>;
+
+/** All but what was measured. */
+export type StudyHeader = Omit<Study, 'runs' | 'missing'>;
 
 export function studyFileAt(folder: string): string {
   return join(folder, 'study.json');
@@ -81,18 +95,30 @@ export async function writeStudy(folder: string, study: Study): Promise<void> {
 
 /** @throws LockstepError RUN_FOLDER when there is none, or it is not one */
 export async function readStudy(folder: string): Promise<Study> {
-  const path = studyFileAt(folder);
+  try {
+    return await readStudyFile(studyFileAt(folder));
+  } catch (cause) {
+    if (cause instanceof LockstepError) throw cause;
+    throw new LockstepError('RUN_FOLDER', `${folder} holds no scaling study: it has no study.json.`, {
+      cause,
+      hint: 'A study is what `lockstep scale` makes; one that was measured in parts is collected first.',
+    });
+  }
+}
+
+/** @throws LockstepError RUN_FOLDER when it can't be read as a study; ENOENT and ENOTDIR as they are */
+export async function readStudyFile(path: string): Promise<Study> {
   try {
     return studySchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {
-    if (isSystemError(cause, 'ENOENT', 'ENOTDIR')) {
-      throw new LockstepError('RUN_FOLDER', `${folder} holds no scaling study: it has no study.json.`, {
-        cause,
-        hint: 'A study is what `lockstep scale` makes.',
-      });
-    }
+    if (isSystemError(cause, 'ENOENT', 'ENOTDIR')) throw cause;
     const why =
       cause instanceof z.ZodError ? z.prettifyError(cause).replace(/\s+/g, ' ') : (cause as Error).message;
     throw new LockstepError('RUN_FOLDER', `${path} can't be read: ${why}.`, { cause });
   }
+}
+
+/** Where its workers ran: hosts like the one that the study describes. */
+export function coresOf({ machine }: Pick<Study, 'machine'>, { hosts }: StudyRun): number {
+  return machine.cores * (hosts === undefined ? 1 : new Set(hosts).size);
 }

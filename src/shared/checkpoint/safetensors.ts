@@ -1,7 +1,11 @@
 /** The safetensors file layout: which bytes of a file are which tensor, and the rules that a file must keep. */
 import { LockstepError } from '../errors.js';
 
-export const DTYPES = ['F32', 'I32', 'I64', 'U8'] as const;
+/** All of them can be read; checkpoints have the first four. */
+export const DTYPES = [
+  ...(['F32', 'I32', 'I64', 'U8'] as const),
+  ...(['F64', 'F16', 'BF16', 'U64', 'U32', 'U16', 'I16', 'I8', 'BOOL'] as const),
+] as const;
 export type Dtype = (typeof DTYPES)[number];
 
 /** A tensor as a file announces it. An empty shape is a scalar. */
@@ -24,7 +28,10 @@ export const LENGTH_BYTES = 8;
 /** The limit of the reference implementation: a longer header is a broken or hostile file. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-const ITEM_BYTES: Readonly<Record<Dtype, number>> = { F32: 4, I32: 4, I64: 8, U8: 1 };
+const ITEM_BYTES: Readonly<Record<Dtype, number>> = {
+  ...{ F64: 8, I64: 8, U64: 8, F32: 4, I32: 4, U32: 4 },
+  ...{ F16: 2, BF16: 2, U16: 2, I16: 2, U8: 1, I8: 1, BOOL: 1 },
+};
 
 /** The size of a tensor's data in bytes. */
 export function byteLength(spec: Pick<TensorSpec, 'dtype' | 'shape'>): number {

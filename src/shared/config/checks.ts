@@ -1,4 +1,8 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
+import { encoderParts } from '../model/encoder-parts.js';
+
+import type { AugmentConfig } from './augment.js';
+import { isContrastive } from './objectives.js';
 import type { Config, StageConfig } from './schema.js';
 
 /** What is wrong, and where: `path` leads to the field, `message` follows its name. */
@@ -9,41 +13,78 @@ export interface Disagreement {
 
 /** All disagreements, in the order of the stages. */
 export function disagreements(config: Config): Disagreement[] {
-  return [...heads(config), ...config.stages.flatMap((stage, index) => stageChecks(config, stage, index))];
+  return [
+    ...heads(config),
+    ...augmentChecks(config.data.augment, ['data', 'augment']),
+    ...config.stages.flatMap((stage, index) => [
+      ...stageChecks(config, stage, index),
+      ...(stage.augment === undefined ? [] : augmentChecks(stage.augment, ['stages', index, 'augment'])),
+    ]),
+  ];
 }
 
 function heads({ model, stages }: Config): Disagreement[] {
   const found: Disagreement[] = [];
-  const uses = (objective: string): boolean => stages.some((stage) => stage.objective === objective);
-  if (uses('npairs') && model.projection === undefined) {
+  const contrastive = stages.find(isContrastive);
+  const classifies = stages.some((stage) => !isContrastive(stage));
+  if (contrastive !== undefined && model.projection === undefined) {
     found.push({
       path: ['model'],
-      message: 'needs a projection head (model.projection), since a stage has the objective npairs',
+      message: `needs a projection head (model.projection), since a stage has the objective ${contrastive.objective}`,
     });
   }
-  if (!uses('npairs') && model.projection !== undefined) {
+  if (contrastive === undefined && model.projection !== undefined) {
     found.push({
       path: ['model', 'projection'],
-      message: 'is used by no stage: remove it, or add a stage with the objective npairs',
+      message: 'is used by no stage: remove it, or add a stage with a contrastive objective, as npairs',
     });
   }
-  if (uses('softmax') && model.classifier === undefined) {
+  if (classifies && model.classifier === undefined) {
     found.push({
       path: ['model'],
       message:
         'needs a classifier head (model.classifier, `{}` for a linear one), since a stage has the objective softmax',
     });
   }
-  if (!uses('softmax') && model.classifier !== undefined) {
+  if (!classifies && model.classifier !== undefined) {
     found.push({
       path: ['model', 'classifier'],
       message: 'is used by no stage: remove it, or add a stage with the objective softmax',
     });
   }
+  if (model.init?.classifier && model.classifier === undefined) {
+    found.push({
+      path: ['model', 'init', 'classifier'],
+      message: 'needs a classifier head (model.classifier)',
+    });
+  }
   return found;
 }
 
-function stageChecks({ stages }: Config, stage: StageConfig, index: number): Disagreement[] {
+function augmentChecks(
+  { crop, resizedCrop }: AugmentConfig,
+  section: readonly (string | number)[],
+): Disagreement[] {
+  if (resizedCrop === undefined) return [];
+  const found: Disagreement[] = [];
+  if (crop > 0) {
+    found.push({
+      path: [...section, 'crop'],
+      message: `must be 0 where there is a resizedCrop, not ${crop}: an image is cropped once`,
+    });
+  }
+  for (const key of ['scale', 'ratio'] as const) {
+    const [least, most] = resizedCrop[key];
+    if (least <= most) continue;
+    found.push({
+      path: [...section, 'resizedCrop', key],
+      message: `must ascend, not ${least}, ${most}`,
+    });
+  }
+  return found;
+}
+
+function stageChecks({ stages, model }: Config, stage: StageConfig, index: number): Disagreement[] {
   const found: Disagreement[] = [];
   const say = (field: readonly string[], message: string): void => {
     found.push({ path: ['stages', index, ...field], message });
@@ -52,11 +93,29 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
   if (earlier.some(({ name }) => name === stage.name)) {
     say(['name'], `must be unique, but an earlier stage is called ${stage.name} too`);
   }
-  if (stage.objective === 'softmax' && stage.freeze === 'encoder' && !earlier.some(trainsEncoder)) {
-    say(['freeze'], 'can be encoder only after a stage that trains the encoder');
+  const freezable = encoderParts(model.encoder).slice(0, -1);
+  if (stage.freeze !== 'none') {
+    if (model.init === undefined && !earlier.some(trainsEncoder)) {
+      say(
+        ['freeze'],
+        `can be ${stage.freeze} only after a stage that trains the encoder, or with first weights from a file (model.init)`,
+      );
+    }
+    if (stage.freeze !== 'encoder' && !freezable.includes(stage.freeze)) {
+      say(
+        ['freeze'],
+        `can be ${freezable.join(' or ')} for the encoder ${model.encoder}, not ${stage.freeze}`,
+      );
+    }
+  }
+  if (stage.objective === 'ntxent' && stage.views !== 2) {
+    say(
+      ['views'],
+      `must be 2 with the objective ntxent, which compares the views of an image, not ${stage.views}`,
+    );
   }
   const { optimizer, learningRate, epochs } = stage;
-  if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
+  if ('nesterov' in optimizer && optimizer.nesterov && optimizer.momentum === 0) {
     say(['optimizer', 'nesterov'], 'must be false when momentum is 0');
   }
   if (learningRate.warmupEpochs > epochs) {
@@ -65,8 +124,15 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
       `must be at most the stage's epochs, ${epochs}, not ${learningRate.warmupEpochs}`,
     );
   }
-  if (learningRate.decay === 'cosine' && learningRate.final > learningRate.peak) {
+  if ('final' in learningRate && learningRate.final > learningRate.peak) {
     say(['learningRate', 'final'], `must be at most peak, ${learningRate.peak}, not ${learningRate.final}`);
+  }
+  if (learningRate.decay === 'oneCycle') {
+    if (learningRate.warmupEpochs === 0) {
+      say(['learningRate', 'warmupEpochs'], 'must be above 0 with decay: oneCycle, whose first part it is');
+    }
+    const { low = 0, high = 0 } = learningRate.momentum ?? {};
+    if (low > high) say(['learningRate', 'momentum', 'low'], `must be at most high, ${high}, not ${low}`);
   }
   if (learningRate.decay === 'step') {
     const { milestones } = learningRate;
@@ -84,5 +150,5 @@ function stageChecks({ stages }: Config, stage: StageConfig, index: number): Dis
 }
 
 function trainsEncoder(stage: StageConfig): boolean {
-  return stage.objective === 'npairs' || stage.freeze === 'none';
+  return stage.freeze !== 'encoder';
 }

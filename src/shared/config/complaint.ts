@@ -1,5 +1,6 @@
 /** The one sentence that says what is wrong with a config file, made from what the schema found. */
 import type { z } from 'zod';
+import { LockstepError } from '../errors.js';
 import { knownKeys } from './fields.js';
 import { nearest } from './nearest.js';
 
@@ -11,6 +12,18 @@ export interface Complaint {
   readonly message: string;
 }
 
+/** Says where a path of the config stands, as in `configs/demo.yaml:12`. */
+export type Locate = (path: Path) => string;
+
+/** @throws LockstepError CONFIG with the first complaint, if there is one; `hint` says where keys are described */
+export function refuse(found: readonly Complaint[], locate: Locate, hint: string): void {
+  const first = found[0];
+  if (first === undefined) return;
+  const more = found.length === 1 ? '' : ` (${found.length - 1} more to mend)`;
+  const end = more === '' && first.message.endsWith('?') ? '' : '.';
+  throw new LockstepError('CONFIG', `${locate(first.path)}: ${first.message}${more}${end}`, { hint });
+}
+
 /** `stages[0].optimizer.kind` */
 export function pathName(path: Path): string {
   return path
@@ -18,16 +31,23 @@ export function pathName(path: Path): string {
     .join('');
 }
 
-/** The complaints about a value, unknown keys first: a key that is missing is often one that is misspelt. */
-export function complaints(issues: readonly z.core.$ZodIssue[], value: unknown): Complaint[] {
+/**
+ * The complaints about a value, unknown keys first: a key that is missing is often one that is misspelt.
+ * @param schema whose keys are known; by default a config's
+ */
+export function complaints(
+  issues: readonly z.core.$ZodIssue[],
+  value: unknown,
+  schema?: z.ZodType,
+): Complaint[] {
   const unknown: Complaint[] = [];
   const others: Complaint[] = [];
   const suggested = new Set<string>();
-  for (const issue of issues) {
+  for (const issue of issues.flatMap((issue) => meant(issue, value))) {
     const path = issue.path as Path;
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) {
-        const found = unknownKey(path, key, valueAt(value, path));
+        const found = unknownKey(path, key, valueAt(value, path), schema);
         if (found.suggestion !== undefined) suggested.add(pathName([...path, found.suggestion]));
         unknown.push({ path: [...path, key], message: found.message });
       }
@@ -41,9 +61,25 @@ export function complaints(issues: readonly z.core.$ZodIssue[], value: unknown):
   return [...unknown, ...others.filter(({ path }) => !suggested.has(pathName(path)))];
 }
 
-function unknownKey(path: Path, key: string, section: unknown): { message: string; suggestion?: string } {
+/** Where a field may be a plain value or a section, what is wrong with the one that was written. */
+function meant(issue: z.core.$ZodIssue, value: unknown): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union' || issue.discriminator !== undefined) return [issue];
+  const found = valueAt(value, issue.path as Path);
+  const isSection = typeof found === 'object' && found !== null && !Array.isArray(found);
+  const about = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.some(({ path, code }) => path.length > 0 || code === 'unrecognized_keys') === isSection;
+  const chosen = issue.errors.find(about) ?? issue.errors[0];
+  return chosen?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
+}
+
+function unknownKey(
+  path: Path,
+  key: string,
+  section: unknown,
+  schema: z.ZodType | undefined,
+): { message: string; suggestion?: string } {
   const name = pathName([...path, key]);
-  const keys = knownKeys(path);
+  const keys = knownKeys(path, schema);
   const elsewhere = keys.find((known) => known.key === key);
   if (elsewhere?.only !== undefined) {
     return {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { LockstepError } from '../errors.js';
+import type { Locate } from './complaint.js';
 import { applyOverride, type Override } from './override.js';
 import { parseConfig } from './parse.js';
 import type { Config } from './schema.js';
@@ -15,9 +16,13 @@ export async function loadConfig(
   path: string,
   options: { readonly set?: readonly string[] } = {},
 ): Promise<Config> {
-  let text: string;
+  return readConfig(await readText(path), path, options.set ?? []);
+}
+
+/** @throws LockstepError CONFIG that names the file */
+export async function readText(path: string): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new LockstepError('CONFIG', `${path}: ${missing ? 'there is no such file' : "can't be read"}.`, {
@@ -25,11 +30,24 @@ export async function loadConfig(
       cause,
     });
   }
-  return readConfig(text, path, options.set ?? []);
 }
 
 /** As `loadConfig`, from the text of a file; `path` is for messages. */
 export function readConfig(text: string, path: string, set: readonly string[] = []): Config {
+  const { value, locate } = readYaml(text, path, set);
+  return parseConfig(value, locate);
+}
+
+/**
+ * What a YAML file says, unchecked, and where its fields stand.
+ *
+ * @throws LockstepError CONFIG when it is no YAML, or no section at the top
+ */
+export function readYaml(
+  text: string,
+  path: string,
+  set: readonly string[] = [],
+): { readonly value: unknown; readonly locate: Locate } {
   const lines = new LineCounter();
   const document: Document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const broken = document.errors[0];
@@ -49,7 +67,7 @@ export function readConfig(text: string, path: string, set: readonly string[] = 
     positions.set(at.join('\0'), lines.linePos(offset).line),
   );
   const overrides = set.map((override) => applyOverride(document, override));
-  return parseConfig(document.toJS(), (at) => {
+  const locate: Locate = (at) => {
     const override = overrides.findLast((candidate) => isInside(at, candidate));
     if (override !== undefined) return `--set ${override.text}`;
     for (let depth = at.length; depth > 0; depth--) {
@@ -57,7 +75,8 @@ export function readConfig(text: string, path: string, set: readonly string[] = 
       if (line !== undefined) return `${path}:${line}`;
     }
     return path;
-  });
+  };
+  return { value: document.toJS(), locate };
 }
 
 function isInside(at: readonly (string | number)[], { path }: Override): boolean {

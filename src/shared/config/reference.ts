@@ -1,9 +1,10 @@
-/** The tables of docs/config.md, written from the schema. */
+/** The tables of docs/config.md, and of other files with keys, written from their schemas. */
+import type { z } from 'zod';
 import { configFields, type Field } from './fields.js';
 
 /** A Markdown table for the top level and one for each section below it. */
-export function configReference(): string {
-  const fields = configFields();
+export function configReference(schema?: z.ZodType): string {
+  const fields = configFields(schema);
   const isTop = ({ path }: Field): boolean => !path.includes('.');
   const tables = [`### Top level\n\n${table(fields.filter(isTop))}`];
   for (const section of fields.filter(isTop)) {

@@ -1,9 +1,12 @@
 /** What a config file may say: every key, with its type, default, unit and meaning. docs/config.md is made from it. */
 import { z } from 'zod';
+import { type AugmentConfig, augmentSchema } from './augment.js';
 import type { Frozen } from './frozen.js';
+import { initialWeightsSchema } from './initial-weights.js';
+import { normalizationSchema } from './normalization.js';
 
 /** Names end up in paths and file names. */
-const label = z
+export const label = z
   .string()
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
@@ -15,8 +18,6 @@ const positive = z.number().positive();
 const notNegative = z.number().min(0);
 const fraction = z.number().min(0).lt(1);
 const seconds = positive.max(86_400);
-/** One number for each of red, green and blue. */
-const channels = <T extends z.ZodType<number>>(each: T) => z.tuple([each, each, each]);
 
 const data = z.strictObject({
   dataset: z
@@ -25,19 +26,9 @@ const data = z.strictObject({
     .describe(
       '`sample`: the CIFAR-10 subset in the repository; `cifar10`: all of it, after `lockstep data import`; or a folder that `lockstep data import SOURCE --to DIR` made.',
     ),
-  augment: z
-    .strictObject({
-      crop: z
-        .int()
-        .min(0)
-        .max(16)
-        .default(4)
-        .meta({ unit: 'pixels' })
-        .describe('Zero padding on each side before a random 32x32 crop; 0 for no crop.'),
-      flip: z.boolean().default(true).describe('Mirror half of the images, left to right.'),
-    })
+  augment: augmentSchema
     .prefault({})
-    .describe('Augmentation of training images, keyed by seed, epoch and image.'),
+    .describe('How training images are changed, keyed by seed, epoch and image.'),
   limit: z
     .strictObject({
       train: count.optional().meta({ unit: 'images' }).describe('Train on the first so many images only.'),
@@ -49,8 +40,10 @@ const data = z.strictObject({
 
 const model = z.strictObject({
   encoder: z
-    .enum(['resnet50', 'resnet18', 'tiny'])
-    .describe('The network below the heads. `tiny` is for tests and quick demos.'),
+    .enum(['resnet50', 'resnet18', 'resnet50-keras', 'resnet50v2', 'airbench', 'tiny'])
+    .describe(
+      "The network below the heads. `resnet50` and `resnet18` are torchvision's; `resnet50-keras` and `resnet50v2` are Keras's ResNet50 (biases, stride in the first 1x1 convolution) and ResNet50V2 (pre-activation). `airbench` is a small, fast one for CIFAR-10 after Jordan 2024; `tiny` is for tests and quick demos.",
+    ),
   stem: z
     .enum(['cifar', 'imagenet'])
     .default('cifar')
@@ -81,6 +74,9 @@ const model = z.strictObject({
         .meta({ unit: 'features' })
         .describe('Widths of hidden dense layers, each with a ReLU; empty for a linear classifier.'),
       dropout: fraction.default(0).meta({ unit: 'probability' }).describe('Dropout before each dense layer.'),
+      logitScale: positive
+        .default(1)
+        .describe('What the logits are multiplied by: below 1, the last layer learns more slowly.'),
     })
     .optional()
     .describe('The classifier head, for softmax stages; `{}` is a linear one.'),
@@ -90,6 +86,12 @@ const model = z.strictObject({
       epsilon: positive
         .default(1.001e-5)
         .describe('Added to the variance (the default is that of Keras ResNets).'),
+      zeroInit: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether the last gamma of every residual block begins at 0, so that the block begins as its shortcut (Goyal et al. 2017).',
+        ),
       statistics: z
         .enum(['microBatch', 'globalBatch'])
         .default('microBatch')
@@ -99,19 +101,23 @@ const model = z.strictObject({
     })
     .prefault({})
     .describe('BatchNorm everywhere in the encoder.'),
-  normalization: z
-    .strictObject({
-      mean: channels(z.number())
-        .default([0.4914, 0.4822, 0.4465])
-        .meta({ unit: 'pixel values in 0…1' })
-        .describe("Subtracted from red, green and blue (the default is CIFAR-10's)."),
-      std: channels(positive)
-        .default([0.247, 0.2435, 0.2616])
-        .meta({ unit: 'pixel values in 0…1' })
-        .describe("What they are then divided by (the default is CIFAR-10's)."),
-    })
-    .prefault({})
-    .describe('How pixels become network input.'),
+  normalization: normalizationSchema
+    .prefault('cifar10')
+    .describe(
+      "How pixels become network input: a preset (`imagenet` for weights of torchvision and timm, `caffe` and `tf` for those of Keras's ResNet50 and ResNet50V2), or mean and standard deviation.",
+    ),
+  inputSize: z
+    .int()
+    .min(32)
+    .max(1024)
+    .optional()
+    .meta({ unit: 'pixels' })
+    .describe(
+      'Height and width that images are enlarged to, after augmentation; bilinear, as `interpolate(align_corners=False)` in PyTorch. Without it they stay as they are.',
+    ),
+  init: initialWeightsSchema
+    .optional()
+    .describe("A file that the encoder's first weights come from (docs/transfer.md), or a section."),
 });
 
 const batch = z.strictObject({
@@ -128,8 +134,13 @@ const batch = z.strictObject({
 const weightDecay = notNegative
   .default(0)
   .describe(
-    'Times the weight, added to its gradient after the sum over workers; never on BatchNorm and biases.',
+    'Times the weight, added to its gradient after the sum over workers and clipping; never on BatchNorm and biases.',
   );
+
+const moments = {
+  beta1: fraction.default(0.9).describe('Decay of the first moment.'),
+  beta2: fraction.default(0.999).describe('Decay of the second moment.'),
+};
 
 const optimizer = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -139,13 +150,42 @@ const optimizer = z.discriminatedUnion('kind', [
     weightDecay,
   }),
   z.strictObject({
+    kind: z
+      .literal('lars')
+      .describe(
+        'LARS (You et al.): momentum, and a learning rate for each weight that follows the ratio of its norm to that of its gradient.',
+      ),
+    momentum: fraction.default(0.9).describe('Momentum.'),
+    nesterov: z.boolean().default(false).describe("Nesterov's form of momentum."),
+    trustCoefficient: positive
+      .default(1e-3)
+      .describe('What the ratio of the norms is multiplied by (the default is that of SimCLR).'),
+    epsilon: positive
+      .default(1e-8)
+      .describe("Added to the gradient's norm before the weight's is divided by it."),
+    weightDecay,
+  }),
+  z.strictObject({
     kind: z.literal('adam').describe('Adam (Kingma and Ba).'),
-    beta1: fraction.default(0.9).describe('Decay of the first moment.'),
-    beta2: fraction.default(0.999).describe('Decay of the second moment.'),
+    ...moments,
     epsilon: positive
       .default(1e-7)
       .describe('Added to the root of the second moment (the default is that of Keras).'),
     weightDecay,
+  }),
+  z.strictObject({
+    kind: z
+      .literal('adamw')
+      .describe('Adam with decoupled weight decay (Loshchilov and Hutter), as in PyTorch.'),
+    ...moments,
+    epsilon: positive
+      .default(1e-8)
+      .describe('Added to the corrected root of the second moment (the default is that of PyTorch).'),
+    weightDecay: notNegative
+      .default(0.01)
+      .describe(
+        'The learning rate times this is the share of a weight that a step takes off it; never off BatchNorm and biases.',
+      ),
   }),
 ]);
 
@@ -154,9 +194,26 @@ const warmUp = {
   warmupEpochs: notNegative
     .default(0)
     .meta({ unit: 'epochs' })
-    .describe('Length of the linear warm-up; may be a fraction of an epoch.'),
+    .describe('Length of the warm-up, which is linear but for `oneCycle`; may be a fraction of an epoch.'),
   warmupStart: notNegative.default(0).describe('The learning rate at the first step of the warm-up.'),
+  scaling: z
+    .strictObject({
+      rule: z
+        .enum(['linear', 'squareRoot'])
+        .describe(
+          '`linear`: in proportion to the global batch (Goyal et al.). `squareRoot`: to its square root.',
+        ),
+      baseBatch: count
+        .meta({ unit: 'images' })
+        .describe('The global batch that `peak`, `final` and `warmupStart` are given for.'),
+    })
+    .optional()
+    .describe(
+      'Scale `peak`, `final` and `warmupStart` by the global batch. Without it they are what they say.',
+    ),
 };
+
+const final = notNegative.default(0).describe('The learning rate that the decay ends at.');
 
 const learningRate = z.discriminatedUnion('decay', [
   z.strictObject({ decay: z.literal('constant').describe('Stays at `peak`.'), ...warmUp }),
@@ -165,7 +222,32 @@ const learningRate = z.discriminatedUnion('decay', [
       .literal('cosine')
       .describe('Half a cosine from `peak` at the end of the warm-up to `final` at the end of the stage.'),
     ...warmUp,
-    final: notNegative.default(0).describe('The learning rate that the cosine ends at.'),
+    final,
+  }),
+  z.strictObject({
+    decay: z
+      .literal('linear')
+      .describe('A straight line from `peak` at the end of the warm-up to `final` at the end of the stage.'),
+    ...warmUp,
+    final,
+  }),
+  z.strictObject({
+    decay: z
+      .literal('oneCycle')
+      .describe(
+        "Smith and Topin's one cycle as in PyTorch: half a cosine from `warmupStart` up to `peak` over the warm-up, and half a cosine down to `final` at the end of the stage.",
+      ),
+    ...warmUp,
+    final,
+    momentum: z
+      .strictObject({
+        low: fraction.default(0.85).describe('Momentum when the learning rate is at `peak`.'),
+        high: fraction.default(0.95).describe('Momentum at the beginning and at the end of the stage.'),
+      })
+      .optional()
+      .describe(
+        "Momentum (`beta1` for Adam and AdamW) cycles the other way, in place of the optimizer's own. Without it momentum stays.",
+      ),
   }),
   z.strictObject({
     decay: z.literal('step').describe('Times `factor` at every milestone.'),
@@ -189,17 +271,80 @@ const training = {
   clipNorm: positive
     .optional()
     .describe('Scale gradients so that their global norm is at most this. Without it they are not clipped.'),
+  augment: augmentSchema
+    .optional()
+    .meta({ sameAs: 'data.augment' })
+    .describe('How this stage changes training images, all of it: nothing is taken from `data.augment`.'),
+  learningRates: z
+    .array(
+      z.strictObject({
+        match: z
+          .string()
+          .min(1)
+          .describe(
+            'Names of parameters that the stage trains: `*` stands for anything, and a name without it for all that begin with it up to a dot (`encoder.layer1`).',
+          ),
+        factor: positive.describe('What the learning rate is multiplied by for them.'),
+      }),
+    )
+    .default([])
+    .describe(
+      'Learning rates of their own for some parameters; where several entries match, the last one counts.',
+    ),
+  ema: z
+    .strictObject({
+      decay: fraction.describe(
+        'How much of the average a step keeps, once the stage is long enough: step t keeps at most (1 + t)/(10 + t).',
+      ),
+    })
+    .optional()
+    .describe(
+      'Average weights and running statistics over the steps of the stage. The average is what is evaluated and saved as the weights, and what the next stage starts from.',
+    ),
+};
+
+/** The parts of an encoder that can be frozen without its last one: see encoder-parts.ts. */
+const freezable = ['stem', 'stage1', 'stage2', 'stage3'] as const;
+
+const temperature = positive.describe('What similarities are divided by.');
+
+const views = z.literal([1, 2]);
+
+const contrastive = {
+  ...training,
+  freeze: z
+    .enum(['none', ...freezable])
+    .default('none')
+    .describe(
+      'What stays as it is: nothing, or the encoder up to and with this part. BatchNorm is in inference mode there.',
+    ),
+  views: views
+    .default(1)
+    .describe(
+      'How many times a step sees each image, augmented in another way each time. A micro-batch then has so many rows an image, for BatchNorm too; samples, epochs and learning rates count images.',
+    ),
 };
 
 const stage = z.discriminatedUnion('objective', [
   z.strictObject({
     objective: z.literal('softmax').describe('Cross-entropy of the classifier head.'),
     ...training,
+    labelSmoothing: fraction
+      .default(0)
+      .describe(
+        'The share of the target that all classes get alike, the right one included. Training loss is the cross-entropy to that target; accuracy and the loss on the test images are those of the labels.',
+      ),
     freeze: z
-      .enum(['none', 'encoder'])
+      .enum(['none', ...freezable, 'encoder'])
       .default('none')
       .describe(
-        'What stays as an earlier stage left it: nothing, or the encoder (its BatchNorm then in inference mode).',
+        `What stays as an earlier stage or \`model.init\` left it: nothing, the encoder up to and with this part, or all of it. BatchNorm is in inference mode there.`,
+      ),
+    cacheFeatures: z
+      .enum(['auto', 'never'])
+      .default('auto')
+      .describe(
+        'What becomes of the features of a frozen encoder. `auto`: where training images are not augmented, they are computed once and kept by every worker, if that takes at most 1 GiB; those of the test images always are. `never`: computed anew each time.',
       ),
   }),
   z.strictObject({
@@ -208,8 +353,66 @@ const stage = z.discriminatedUnion('objective', [
       .describe(
         'N-pairs loss on the normalised embeddings of the global batch; trains encoder and projection head.',
       ),
-    ...training,
-    temperature: positive.describe('What similarities are divided by.'),
+    ...contrastive,
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('supcon')
+      .describe(
+        "Supervised contrastive loss (SupCon), likewise, with positives of the same class, never the row itself; without the factor temperature/0.07 of its authors' code, which belongs into the learning rate.",
+      ),
+    ...contrastive,
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('ntxent')
+      .describe(
+        "SimCLR's loss, likewise, with the other view of the same image for positive; it uses no labels.",
+      ),
+    ...contrastive,
+    views: views.default(2).describe("2, since the positive of a row is the image's other view."),
+    temperature,
+  }),
+  z.strictObject({
+    objective: z
+      .literal('triplet')
+      .describe('Triplet loss, likewise, with the hardest positive and negative of each row.'),
+    ...contrastive,
+    margin: positive
+      .lt(2)
+      .describe(
+        'By how much the farthest row of the same class is to be nearer than the nearest of another one; embeddings are at most 2 apart.',
+      ),
+  }),
+]);
+
+const powerOfTwo = positive
+  .min(1)
+  .max(2 ** 126)
+  .refine(
+    (value) => value === 2 ** Math.round(Math.log2(value)),
+    'it is no power of two, by which scaling is exact',
+  );
+
+const lossScale = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('none').describe('Gradients are those of the loss.') }),
+  z.strictObject({
+    kind: z.literal('fixed').describe('Always by `value`.'),
+    value: powerOfTwo.describe('What the loss is multiplied by, and the summed gradients are divided by.'),
+  }),
+  z.strictObject({
+    kind: z
+      .literal('dynamic')
+      .describe(
+        'As large as it can be: a step whose gradients overflow is skipped and halves the scale, many good ones double it.',
+      ),
+    initial: powerOfTwo.default(65_536).describe('The scale at the beginning of every stage.'),
+    growthInterval: count
+      .default(2000)
+      .meta({ unit: 'steps' })
+      .describe('How many steps in a row without overflow double the scale.'),
   }),
 ]);
 
@@ -312,9 +515,16 @@ export const configSchema = z.strictObject({
   model: model.describe('What to train.'),
   batch: batch.describe('The global batch: K micro-batches of m images, on any number of workers.'),
   precision: z
-    .enum(['float32', 'bfloat16'])
+    .enum(['float32', 'bfloat16', 'float16'])
     .default('float32')
-    .describe('Of convolutions and matrix products. Weights and sums are float32 in both.'),
+    .describe(
+      'Of convolutions and matrix products; weights and sums are always float32. TensorFlow has `bfloat16` on CPUs only, and `float16` on GPUs only.',
+    ),
+  lossScale: lossScale
+    .optional()
+    .describe(
+      'Scaling of the loss, so that small gradients do not vanish in `float16`. By default `dynamic` with `float16`, else `none`.',
+    ),
   threads: count
     .max(1024)
     .default(1)
@@ -332,11 +542,18 @@ export const configSchema = z.strictObject({
 
 /** A complete configuration: checked, with all defaults, and frozen. */
 export type Config = Frozen<z.output<typeof configSchema>>;
+
+/** How a stage augments: by its own section, or by that of the data. */
+export function stageAugment({ data }: Config, { augment }: StageConfig): AugmentConfig {
+  return augment ?? data.augment;
+}
+
 export type DataConfig = Config['data'];
 export type ModelConfig = Config['model'];
 export type StageConfig = Config['stages'][number];
 export type SoftmaxStage = Extract<StageConfig, { objective: 'softmax' }>;
-export type NpairsStage = Extract<StageConfig, { objective: 'npairs' }>;
+export type ContrastiveStage = Exclude<StageConfig, SoftmaxStage>;
 export type OptimizerConfig = StageConfig['optimizer'];
 export type LearningRateConfig = StageConfig['learningRate'];
+export type LossScaleConfig = NonNullable<Config['lossScale']>;
 export type DeadlinesConfig = Config['deadlines'];

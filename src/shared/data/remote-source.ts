@@ -1,7 +1,8 @@
 /** Samples for a worker whose host has no copy of the data: asked for by id, kept, so that each travels once. */
+
+import { type AugmentOptions, copyImage } from '../augment/crop.js';
 import { LockstepError } from '../errors.js';
 import { maxSamples } from '../protocol/messages.js';
-import { type AugmentOptions, copyImage } from './augment.js';
 import { imageBytes } from './cifar.js';
 import type { Fetch, SampleSource, Split } from './source.js';
 

@@ -1,6 +1,7 @@
 /** A worker's samples are the same from its own copy and from the coordinator, and travel once. */
 import { describe, expect, it } from 'vitest';
-import { augmentInto } from './augment.js';
+import { copyImage } from '../augment/crop.js';
+import { augmentSchema } from '../config/augment.js';
 import { imageBytes } from './cifar.js';
 import type { Dataset, Split } from './dataset.js';
 import { RemoteSource } from './remote-source.js';
@@ -13,7 +14,7 @@ function split(count: number, salt: number): Split {
 
 const splits = { train: split(2500, 7), test: split(40, 11) };
 const dataset = { split: (name) => splits[name] } as Dataset;
-const augment = { seed: 5, epoch: 2, crop: 4, flip: true };
+const augment = { seed: 5, epoch: 2, view: 0, augment: augmentSchema.parse({}) };
 
 /** A remote source and the ids of each request. */
 function remote() {
@@ -48,7 +49,7 @@ describe('samples', () => {
     const source = new LocalSource(dataset);
     const { images } = batch(source, Int32Array.of(4, 9), augment);
     const expected = new Uint8Array(imageBytes);
-    augmentInto(splits.train.images.subarray(9 * imageBytes, 10 * imageBytes), expected, 9, augment);
+    copyImage(splits.train.images.subarray(9 * imageBytes, 10 * imageBytes), 9, 0, expected, augment);
     expect(images.subarray(imageBytes)).toEqual(expected);
     expect(batch(source, Int32Array.of(9), augment).images).toEqual(expected);
   });

@@ -1,7 +1,8 @@
 /** Where a worker's samples come from: the packed dataset on its host, or the coordinator. */
+
+import { type AugmentOptions, copyImage } from '../augment/crop.js';
 import type { Config } from '../config/schema.js';
 import { LockstepError } from '../errors.js';
-import { type AugmentOptions, copyImage } from './augment.js';
 import { imageBytes, type SplitName } from './cifar.js';
 import type { Dataset } from './dataset.js';
 import { RemoteSource } from './remote-source.js';

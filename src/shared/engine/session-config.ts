@@ -1,4 +1,5 @@
 /** The serialised ConfigProto and RunOptions of a session: the few fields that Lockstep sets, by field number. */
+import { LockstepError } from '../errors.js';
 import { integerField, messageField } from '../protobuf.js';
 
 export type Precision = 'float32' | 'bfloat16' | 'float16';
@@ -11,17 +12,52 @@ export interface SessionConfig {
 
 const ON = 1;
 
-/** ConfigProto (tensorflow/core/protobuf/config.proto, rewriter_config.proto). */
-export function configProto({ precision, device }: SessionConfig): Uint8Array {
-  const rewriter =
-    precision === 'float32'
-      ? Buffer.alloc(0)
-      : // auto_mixed_precision = 23 chooses float16 on a GPU; auto_mixed_precision_onednn_bfloat16 = 31 is the CPU's.
-        integerField(device === 'gpu' ? 23 : 31, ON);
+/**
+ * ConfigProto (tensorflow/core/protobuf/config.proto, rewriter_config.proto).
+ * @throws LockstepError CONFIG as `checkPrecision`
+ */
+export function configProto(config: SessionConfig): Uint8Array {
+  checkPrecision(config);
+  const pass = mixedPrecisionPass[config.precision];
+  const rewriter = pass === undefined ? Buffer.alloc(0) : integerField(pass, ON);
   const graphOptions = messageField(10, messageField(10, rewriter));
   const gpuOptions = messageField(6, integerField(4, ON)); // allow_growth
   const softPlacement = integerField(7, ON);
   return Buffer.concat([gpuOptions, softPlacement, graphOptions]);
+}
+
+/** Grappler's passes: auto_mixed_precision = 23 is float16 on GPUs, auto_mixed_precision_onednn_bfloat16 = 31 the CPU's. */
+const mixedPrecisionPass: Readonly<Record<Precision, number | undefined>> = {
+  float32: undefined,
+  bfloat16: 31,
+  float16: 23,
+};
+
+/**
+ * Each pass looks at the nodes of one kind of device only (auto_mixed_precision.cc), and would leave the others in
+ * float32 without a word. The one that has float16 emulated on a CPU (auto_mixed_precision_cpu) ends the process.
+ *
+ * @throws LockstepError CONFIG where TensorFlow can't compute so
+ */
+export function checkPrecision({ precision, device }: SessionConfig): void {
+  if (precision === 'float16' && device === 'cpu') {
+    throw new LockstepError(
+      'CONFIG',
+      'precision float16 needs a GPU: TensorFlow can not compute so on a CPU.',
+      {
+        hint: 'Use bfloat16 there, which needs no loss scaling.',
+      },
+    );
+  }
+  if (precision === 'bfloat16' && device === 'gpu') {
+    throw new LockstepError(
+      'CONFIG',
+      'precision bfloat16 needs a CPU: TensorFlow has no such pass for GPUs.',
+      {
+        hint: 'Use float16 there, with loss scaling by default.',
+      },
+    );
+  }
 }
 
 /** RunOptions with inter_op_thread_pool = -1: the run stays in the thread that called it. */

@@ -146,6 +146,12 @@ export class Trace {
     this.#effects.push(this.#add('AssignVariableOp', [variable.handle, this.#output(value)], attributes));
   }
 
+  /** Takes a value off the variable, in place. */
+  subtract(variable: Variable, value: Tensor): void {
+    const attributes: Attributes = { dtype: { kind: 'type', value: tfType[variable.dtype] } };
+    this.#effects.push(this.#add('AssignSubVariableOp', [variable.handle, this.#output(value)], attributes));
+  }
+
   /** A TensorFlow operation by its own name; those without outputs count as effects. */
   op(type: string, inputs: readonly (Tensor | Variable)[], attributes: Attributes = {}): Tensor[] {
     const operation = this.#add(
@@ -221,10 +227,27 @@ export class Trace {
     return { dequeue, shaped: shaped.outputs[0]! };
   }
 
-  /** Whatever `build` records runs after all effects recorded so far. */
-  afterEffects<T>(build: () => T): T {
+  /** Whatever `then` records runs after the effects that `first` records. */
+  inOrder<T>(first: () => void, then: () => T): T {
+    const before = this.#effects.length;
+    first();
+    return this.#following(this.#effects.slice(before), then);
+  }
+
+  /**
+   * Whatever `build` records runs only where `condition` (bool, scalar) holds; declare inputs before. As tf.cond does it:
+   * an operation that follows a dead one is dead, and Switch's second output is dead where the condition does not hold.
+   */
+  onlyIf(condition: Tensor, build: () => void): void {
+    const value = this.#output(condition);
+    const type: Attributes = { T: { kind: 'type', value: value.type } };
+    const { outputs } = this.#add('Switch', [value, value], type);
+    this.#following([this.#add('Identity', [outputs[1]!], type)], build);
+  }
+
+  #following<T>(operations: readonly Operation[], build: () => T): T {
     const outer = this.#after;
-    this.#after = [...this.#effects];
+    this.#after = [...outer, ...operations];
     try {
       return build();
     } finally {

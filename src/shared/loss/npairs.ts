@@ -5,8 +5,8 @@
  */
 import type { Scalar, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
-import { product } from '../model/ops/dense.js';
 import { ofFloats, rawOutputs } from '../model/ops/raw.js';
+import { alike, similarities, throughSimilarities } from './similarity.js';
 
 /** L by its definition, differentiable by tfjs: what `npairsGradient` is held against. Arguments as there. */
 export function npairs(V: Tensor2D, labels: Tensor1D, temperature: number): Scalar {
@@ -16,8 +16,7 @@ export function npairs(V: Tensor2D, labels: Tensor1D, temperature: number): Scal
 }
 
 /**
- * L and its exact gradient: with P the row-wise softmax of S and G = (P − Y)/(B·T), dL/dV = (G + Gᵀ)·V. Every row of V
- * is in S as a row and as a column; without the term of the columns a row would miss what it does to the others' ℓ.
+ * L and its exact gradient: with P the row-wise softmax of S and G = (P − Y)/(B·T), dL/dV = (G + Gᵀ)·V.
  *
  * @param V rows of length 1, [B,d]
  * @param labels int32 [B]
@@ -28,21 +27,18 @@ export function npairsGradient(
   labels: Tensor1D,
   temperature: number,
 ): { readonly loss: Scalar; readonly excess: Scalar; readonly dV: Tensor2D } {
-  const S = tf.div(product(V, V, { transpose_b: { kind: 'bool', value: true } }), temperature);
+  const S = similarities(V, temperature);
   const { Y, counts } = targets(labels);
   const [losses, difference] = rawOutputs('SoftmaxCrossEntropyWithLogits', [S, Y], ofFloats, 2);
   const loss = tf.mean(losses!) as Scalar;
   const excess = tf.sub(loss, tf.mean(tf.log(counts))) as Scalar;
   // The operation's second output is P − Y.
-  const rows = product(difference!, V);
-  const columns = product(difference!, V, { transpose_a: { kind: 'bool', value: true } });
-  const dV = tf.div(tf.add(rows, columns), V.shape[0] * temperature) as Tensor2D;
-  return { loss, excess, dV };
+  return { loss, excess, dV: throughSimilarities(difference!, V, temperature) };
 }
 
 /** Y [B,B] and the class counts n_i [B,1]. */
 function targets(labels: Tensor1D): { readonly Y: Tensor2D; readonly counts: Tensor2D } {
-  const same = tf.cast(tf.equal(tf.expandDims(labels, 1), tf.expandDims(labels, 0)), 'float32');
+  const same = alike(labels);
   const counts = tf.sum(same, 1, true) as Tensor2D;
   return { Y: tf.div(same, counts) as Tensor2D, counts };
 }

@@ -28,13 +28,16 @@ export function perExampleCrossEntropy(
  * the GLOBAL batch. So losses and gradients of all parts are summed, never averaged. `correct` counts right answers.
  * @param logits [n,classes]
  * @param labels int32 [n], 0 … classes−1
+ * @param options `smoothing` is the share of the target that all classes get alike (Szegedy et al. 2016, section 7); the
+ * loss is then the cross-entropy to that target. Right answers are those of the labels all the same.
  */
 export function softmaxCrossEntropy(
   logits: Tensor2D,
   labels: Tensor1D,
-  { globalCount }: { readonly globalCount: number },
+  { globalCount, smoothing = 0 }: { readonly globalCount: number; readonly smoothing?: number },
 ): { readonly loss: Scalar; readonly correct: Scalar } {
-  const { losses, gradient } = crossEntropy(logits, labels);
+  const { losses, gradient } =
+    smoothing === 0 ? crossEntropy(logits, labels) : smoothedCrossEntropy(logits, labels, smoothing);
   // One gradient for the whole, since tfjs's own for a sum and a quotient take five operations more.
   const loss = withGradient(
     tf.div(tf.sum(losses), globalCount) as Scalar,
@@ -53,6 +56,15 @@ function crossEntropy(logits: Tensor2D, labels: Tensor1D) {
     attributes,
     2,
   );
+  return { losses: losses as Tensor1D, gradient: gradient as Tensor2D };
+}
+
+function smoothedCrossEntropy(logits: Tensor2D, labels: Tensor1D, smoothing: number) {
+  const classes = logits.shape[1];
+  const even = smoothing / classes;
+  const targets = tf.oneHot(labels, classes, 1 - smoothing + even, even, 'float32');
+  // The second output is softmax(logits) − targets, since the targets of a row add up to 1.
+  const [losses, gradient] = rawOutputs('SoftmaxCrossEntropyWithLogits', [logits, targets], ofFloats, 2);
   return { losses: losses as Tensor1D, gradient: gradient as Tensor2D };
 }
 

@@ -1,6 +1,7 @@
 /** What stands on the encoder: the projection head of contrastive stages, and the classifier head. */
 import type { Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import type { ModelConfig } from '../config/schema.js';
+import { tf } from '../engine/tensorflow.js';
 import { LockstepError } from '../errors.js';
 import { denseLayer, type Layer, tensorsOf } from './layers.js';
 import { dropout } from './ops/dropout.js';
@@ -22,11 +23,11 @@ export function projectionHead(
   };
 }
 
-/** Dropout before every dense layer, ReLU after the hidden ones. */
+/** Dropout before every dense layer, ReLU after the hidden ones; the logits times `logitScale`. */
 export function classifierHead(
   inputs: number,
   classes: number,
-  { hidden, dropout: rate }: NonNullable<ModelConfig['classifier']>,
+  { hidden, dropout: rate, logitScale }: NonNullable<ModelConfig['classifier']>,
 ): Layer<Tensor2D, Tensor2D> {
   const layers = denseLayers('classifier', [inputs, ...hidden, classes]);
   return {
@@ -41,7 +42,8 @@ export function classifierHead(
           input = dropout(x, rate, scope.dropoutSeed, i);
         }
         const y = layer.apply(scope, input);
-        return i < layers.length - 1 ? relu(y) : y;
+        if (i < layers.length - 1) return relu(y);
+        return logitScale === 1 ? y : tf.mul(y, logitScale);
       }, features),
   };
 }

@@ -10,6 +10,8 @@ export function initialize({ name, shape, init }: ParameterSpec, seed: number): 
       return values;
     case 'ones':
       return values.fill(1);
+    case 'identity':
+      return identity(values, shape, seed, name);
     case 'heNormal': {
       fillNormal(values, seed, name);
       const deviation = Math.sqrt(2 / init.fan);
@@ -22,4 +24,22 @@ export function initialize({ name, shape, init }: ParameterSpec, seed: number): 
       return values;
     }
   }
+}
+
+/**
+ * A kernel HWIO whose first outputs pass the inputs on unchanged (Dirac, as in airbench), and whose other outputs are
+ * uniform in ±1/√(H·W·I), PyTorch's default for convolutions.
+ */
+function identity(values: Float32Array, shape: readonly number[], seed: number, name: string): Float32Array {
+  const [height, width, inputs, outputs] = shape as [number, number, number, number];
+  const limit = 1 / Math.sqrt(height * width * inputs);
+  const middle = (height >> 1) * width + (width >> 1);
+  for (let i = 0; i < values.length; i += 1) {
+    const output = i % outputs;
+    const input = Math.floor(i / outputs) % inputs;
+    const position = Math.floor(i / (outputs * inputs));
+    if (output >= inputs) values[i] = (2 * uniform(seed, name, i) - 1) * limit;
+    else values[i] = input === output && position === middle ? 1 : 0;
+  }
+  return values;
 }

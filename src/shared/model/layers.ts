@@ -1,11 +1,13 @@
 /** The layers that networks are put together from: each declares its tensors, and finds them in a scope by name. */
-import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Rank, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import { tf } from '../engine/tensorflow.js';
 import type { Group, ParameterSpec, Scope, StatisticSpec } from './model.js';
 import {
   batchNormalization,
   frozenBatchNormalization,
   globalBatchNormalization,
 } from './ops/batch-normalization.js';
+import { biased } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
 
@@ -34,29 +36,57 @@ export function sequence<T>(layers: readonly Layer<T, T>[]): Layer<T, T> {
   };
 }
 
-/** A convolution of the encoder with a square kernel HWIO and without a bias, since BatchNorm follows. */
+export interface ConvolutionShape {
+  /** Of the square kernel. */
+  readonly size: number;
+  readonly stride?: number;
+  /** Default `heNormal`; `identity` begins as one, as far as there are inputs: see initialize.ts. */
+  readonly init?: 'heNormal' | 'identity';
+  /** Default false, since BatchNorm follows. */
+  readonly bias?: boolean;
+}
+
+/** A convolution of the encoder with a square kernel HWIO. */
 export function convolutionLayer(
   name: string,
   inputs: number,
   outputs: number,
-  { size, stride = 1 }: { readonly size: number; readonly stride?: number },
+  { size, stride = 1, init = 'heNormal', bias: hasBias = false }: ConvolutionShape,
 ): Layer<Tensor4D, Tensor4D> {
   const kernel: ParameterSpec = {
     name: `${name}.kernel`,
     shape: [size, size, inputs, outputs],
     group: 'encoder',
     decay: true,
-    init: { kind: 'heNormal', fan: size * size * outputs },
+    init: init === 'identity' ? { kind: init } : { kind: init, fan: size * size * outputs },
+  };
+  const bias: ParameterSpec = {
+    name: `${name}.bias`,
+    shape: [outputs],
+    group: 'encoder',
+    decay: false,
+    init: { kind: 'zeros' },
   };
   return {
-    parameters: [kernel],
+    parameters: hasBias ? [kernel, bias] : [kernel],
     statistics: [],
-    apply: (scope, x) => convolution(x, scope.parameter(kernel.name) as Tensor4D, stride),
+    apply: (scope, x) => {
+      const y = convolution(x, scope.parameter(kernel.name) as Tensor4D, stride);
+      return hasBias ? biased(y, scope.parameter(bias.name) as Tensor1D) : y;
+    },
   };
 }
 
-/** BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones. */
-export function batchNormLayer(name: string, channels: number, epsilon: number): Layer<Tensor4D, Tensor4D> {
+/**
+ * BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones.
+ * @param scale gamma begins as ones or zeros; or is 1 for good, and not learnt
+ */
+export function batchNormLayer(
+  name: string,
+  channels: number,
+  epsilon: number,
+  scale: 'ones' | 'zeros' | 'fixed' = 'ones',
+): Layer<Tensor4D, Tensor4D> {
   const shape = [channels];
   const group = 'encoder';
   const [gamma, beta, mean, variance] = ['gamma', 'beta', 'mean', 'variance'].map(
@@ -64,7 +94,9 @@ export function batchNormLayer(name: string, channels: number, epsilon: number):
   ) as [string, string, string, string];
   return {
     parameters: [
-      { name: gamma, shape, group, decay: false, init: { kind: 'ones' } },
+      ...(scale === 'fixed'
+        ? []
+        : [{ name: gamma, shape, group, decay: false, init: { kind: scale } } as const]),
       { name: beta, shape, group, decay: false, init: { kind: 'zeros' } },
     ],
     statistics: [
@@ -72,7 +104,8 @@ export function batchNormLayer(name: string, channels: number, epsilon: number):
       { name: variance, shape, group, init: 1 },
     ],
     apply: (scope, x) => {
-      const affine = [scope.parameter(gamma) as Tensor1D, scope.parameter(beta) as Tensor1D] as const;
+      const factor = scale === 'fixed' ? tf.ones<Rank.R1>([channels]) : (scope.parameter(gamma) as Tensor1D);
+      const affine = [factor, scope.parameter(beta) as Tensor1D] as const;
       if (!scope.training) {
         const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
         return frozenBatchNormalization(x, ...affine, ...running, epsilon);

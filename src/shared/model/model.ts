@@ -2,17 +2,20 @@
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { ModelConfig } from '../config/schema.js';
 import { LockstepError } from '../errors.js';
+import { airbench } from './airbench.js';
+import type { Encoder } from './encoder.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
 import type { GlobalBatch } from './ops/batch-normalization.js';
-import { type Encoder, resnet } from './resnet.js';
+import { resnet } from './resnet.js';
+import { resnet50v2 } from './resnet-v2.js';
 import { tiny } from './tiny.js';
 
 export type Group = 'encoder' | 'projection' | 'classifier';
 
 /** How a parameter gets its first values: see initialize.ts. */
 export type Initializer =
-  | { readonly kind: 'zeros' | 'ones' }
+  | { readonly kind: 'zeros' | 'ones' | 'identity' }
   | { readonly kind: 'heNormal'; readonly fan: number }
   | { readonly kind: 'glorotUniform'; readonly fanIn: number; readonly fanOut: number };
 
@@ -59,6 +62,9 @@ export interface Model {
   /** In the order in which forward uses them. */
   readonly parameters: readonly ParameterSpec[];
   readonly statistics: readonly StatisticSpec[];
+  readonly encoder: Encoder;
+  /** Columns of what `encode` returns. */
+  readonly featureWidth: number;
   /** Columns of what `project` returns; 0 without a projection head. */
   readonly embeddingWidth: number;
   /** Normalised images [n,h,w,3] to features [n,f]. */
@@ -80,22 +86,36 @@ export function buildModel(config: ModelConfig): Model {
   const parts = [encoder, ...(projection ? [projection] : []), ...(classifier ? [classifier] : [])];
   return {
     ...tensorsOf(parts),
+    encoder,
+    featureWidth: encoder.width,
     embeddingWidth: config.projection?.widths.at(-1) ?? 0,
-    encode: encoder.apply,
+    encode: (scope, images) => encoder.rest(scope, images, 0),
     project: projection?.apply ?? missing('projection'),
     classify: classifier?.apply ?? missing('classifier'),
   };
 }
 
-function buildEncoder({ encoder, stem, batchNorm: { epsilon } }: ModelConfig): Encoder {
+function buildEncoder({ encoder, stem, batchNorm: { epsilon, zeroInit } }: ModelConfig): Encoder {
   switch (encoder) {
     case 'resnet50':
-      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon });
+      return resnet({
+        block: 'bottleneck',
+        stages: [3, 4, 6, 3],
+        stem,
+        epsilon,
+        zeroInit,
+        source: 'torchvision',
+      });
     case 'resnet18':
-      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon });
+      return resnet({ block: 'basic', stages: [2, 2, 2, 2], stem, epsilon, zeroInit, source: 'torchvision' });
+    case 'resnet50-keras':
+      return resnet({ block: 'bottleneck', stages: [3, 4, 6, 3], stem, epsilon, zeroInit, source: 'keras' });
+    case 'resnet50v2':
+      return resnet50v2({ stem, epsilon });
+    case 'airbench':
     case 'tiny':
-      if (stem === 'cifar') return tiny(epsilon);
-      throw new LockstepError('CONFIG', "model.stem: the encoder 'tiny' has only the stem 'cifar'.", {
+      if (stem === 'cifar') return encoder === 'tiny' ? tiny(epsilon) : airbench(epsilon);
+      throw new LockstepError('CONFIG', `model.stem: the encoder '${encoder}' has only the stem 'cifar'.`, {
         hint: 'Leave model.stem out.',
       });
   }

@@ -1,4 +1,7 @@
-/** What happens to gradients between the sum over workers and the optimiser: clipping, then weight decay (PyTorch's order). */
+/**
+ * What happens to gradients between the sum over workers and the optimiser, in this order: they are divided by the loss
+ * scale, clipped by their global norm, and then, in the optimiser, get their weight decay (PyTorch's order).
+ */
 import type { Scalar, Tensor } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
 import { raw } from '../model/ops/raw.js';
@@ -16,8 +19,7 @@ export function globalNorm(gradients: readonly Tensor[]): Scalar {
   ) as Scalar;
 }
 
-/** The gradients times min(1, limit/norm), so that their global norm is at most `limit`; directions stay. */
-export function clipped(gradients: readonly Tensor[], norm: Scalar, limit: number): Tensor[] {
-  const scale = tf.div(limit, tf.maximum(norm, limit));
-  return gradients.map((gradient) => tf.mul(gradient, scale));
+/** min(1, limit/norm): what gradients of this norm are multiplied by, so that it is at most `limit`. */
+export function clipFactor(norm: Scalar, limit: number): Scalar {
+  return tf.div(limit, tf.maximum(norm, limit));
 }

@@ -1,65 +1,71 @@
-/** Optimisers by TensorFlow's fused operations: one an update, in place, on the device. */
+/** Optimisers by TensorFlow's fused operations: an update in place, on the device. */
 import type { Tensor } from '@tensorflow/tfjs-node-gpu';
 import type { OptimizerConfig } from '../config/schema.js';
-import { tfType } from '../engine/dtype.js';
-import type { Attributes } from '../engine/graph.js';
-import { tf } from '../engine/tensorflow.js';
 import type { Trace } from '../engine/trace.js';
 import type { Variable } from '../engine/variable.js';
+import { adam, adamW } from './adam.js';
+import { lars } from './lars.js';
+import { sgd } from './sgd.js';
 
-/** Changes one weight and its slots; `slots` are in the order of `slotNames`, the gradient is clipped and decayed. */
-export type Update = (weight: Variable, slots: readonly Variable[], gradient: Tensor) => void;
+/** A weight that is to change. */
+export interface Trained {
+  readonly weight: Variable;
+  /** In the order of `slotNames`. */
+  readonly slots: readonly Variable[];
+  /** Whether weight decay applies, and LARS's trust ratio: not to BatchNorm and biases. */
+  readonly decays: boolean;
+  /** What the learning rate is multiplied by. */
+  readonly rateFactor: number;
+}
 
-const ofFloats: Attributes = { T: { kind: 'type', value: tfType.float32 } };
+/** Changes one weight and its slots; the gradient is that of the global batch, clipped, without weight decay. */
+export type Update = (trained: Trained, gradient: Tensor) => void;
 
 /** What an optimiser remembers of each weight; zeros before the first step. */
 export function slotNames({ kind }: OptimizerConfig): readonly string[] {
-  return kind === 'sgd' ? ['momentum'] : ['adam-m', 'adam-v'];
+  return kind === 'sgd' || kind === 'lars' ? ['momentum'] : ['adam-m', 'adam-v'];
 }
 
 /** Declares the optimiser's inputs in a trace (what `optimizerFeeds` gives) and returns how it updates a weight. */
 export function optimizer(t: Trace, config: OptimizerConfig): Update {
-  return config.kind === 'sgd' ? sgd(t, config) : adam(t, config);
+  switch (config.kind) {
+    case 'sgd':
+      return sgd(t, config);
+    case 'lars':
+      return lars(t, config);
+    case 'adam':
+      return adam(t, config);
+    case 'adamw':
+      return adamW(t, config);
+  }
 }
 
-/** The inputs' values. `step` counts from 1 at the beginning of the stage. */
+/** What an update depends on beside gradients. */
+export interface UpdateInput {
+  readonly learningRate: number;
+  /** In place of the optimiser's momentum or beta1, where it is scheduled. */
+  readonly momentum?: number | undefined;
+  /** The number of this update, counted from 1 at the beginning of the stage. */
+  readonly update: number;
+}
+
+/** The inputs' values. */
 export function optimizerFeeds(
   config: OptimizerConfig,
-  learningRate: number,
-  step: number,
+  { learningRate, momentum, update }: UpdateInput,
 ): Readonly<Record<string, readonly number[]>> {
-  if (config.kind === 'sgd') return { learningRate: [learningRate] };
-  // Adam's β^t: the power is taken here, in float64, once for all weights.
+  if (config.kind === 'sgd' || config.kind === 'lars') {
+    return { learningRate: [learningRate], momentum: [momentum ?? config.momentum] };
+  }
+  const { kind, beta2, epsilon } = config;
+  const beta1 = momentum ?? config.beta1;
+  // β^t is taken here, in float64, once for all weights.
+  const secondPower = beta2 ** update;
   return {
     learningRate: [learningRate],
-    beta1Power: [config.beta1 ** step],
-    beta2Power: [config.beta2 ** step],
-  };
-}
-
-/**
- * v ← μv + g; w ← w − η(g + μv) with Nesterov, w − ηv without: PyTorch's form (without dampening) and that of
- * ResourceApplyMomentum. Keras puts η inside of v instead, which differs when η changes.
- */
-function sgd(t: Trace, config: Extract<OptimizerConfig, { kind: 'sgd' }>): Update {
-  const learningRate = t.input('learningRate', 'float32', []);
-  const momentum = tf.scalar(config.momentum);
-  const attributes: Attributes = { ...ofFloats, use_nesterov: { kind: 'bool', value: config.nesterov } };
-  return (weight, slots, gradient) => {
-    t.op('ResourceApplyMomentum', [weight, ...slots, learningRate, gradient, momentum], attributes);
-  };
-}
-
-/**
- * Adam (Kingma and Ba 2015) in the form at the end of their section 2, as in ResourceApplyAdam and Keras:
- * η̂ = η·√(1 − β₂ᵗ)/(1 − β₁ᵗ), w ← w − η̂·m/(√v + ε). So ε stands beside the uncorrected √v; PyTorch puts it
- * beside the corrected one, which is the same as ε·√(1 − β₂ᵗ) here.
- */
-function adam(t: Trace, { beta1, beta2, epsilon }: Extract<OptimizerConfig, { kind: 'adam' }>): Update {
-  const learningRate = t.input('learningRate', 'float32', []);
-  const powers = [t.input('beta1Power', 'float32', []), t.input('beta2Power', 'float32', [])];
-  const constants = [tf.scalar(beta1), tf.scalar(beta2), tf.scalar(epsilon)];
-  return (weight, slots, gradient) => {
-    t.op('ResourceApplyAdam', [weight, ...slots, ...powers, learningRate, ...constants, gradient], ofFloats);
+    beta1: [beta1],
+    beta1Power: [beta1 ** update],
+    beta2Power: [secondPower],
+    epsilon: [kind === 'adamw' ? epsilon * Math.sqrt(1 - secondPower) : epsilon],
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import fixture from '../../../test/fixtures/optimizers.json' with { type: 'json' };
 import { cosinePi } from './cosine.js';
-import { learningRateAt } from './schedule.js';
+import { learningRateAt, momentumAt, scaledSchedule } from './schedule.js';
 
 const stage = { epochs: 10, samplesPerEpoch: 100 };
 const warm = { peak: 1, warmupEpochs: 2, warmupStart: 0.2 } as const;
@@ -22,6 +23,57 @@ test('the cosine falls from the peak after the warm-up to the final rate at the 
   expect(rate(600)).toBeCloseTo(0.55, 14);
   expect(rate(400)).toBeCloseTo(0.1 + 0.45 * (1 + Math.SQRT1_2), 14);
   expect(rate(1000)).toBe(0.1);
+});
+
+test('the line falls from the peak after the warm-up to the final rate at the end', () => {
+  const rate = (samples: number): number =>
+    learningRateAt({ decay: 'linear', ...warm, final: 0.2 }, stage, samples);
+  // The triangle of a fast recipe: up over 2 epochs, down over 8.
+  expect([0, 100, 200, 600, 1000, 1100].map(rate)).toEqual([0.2, 0.6000000000000001, 1, 0.6, 0.2, 0.2]);
+});
+
+describe('one cycle', () => {
+  // A step is an image here: 10 of them, the peak after 4.
+  const short = { epochs: 10, samplesPerEpoch: 1 };
+  const cycle = { decay: 'oneCycle', peak: 0.8, warmupEpochs: 4, warmupStart: 0.05, final: 0.01 } as const;
+
+  test("is PyTorch's, momentum too", () => {
+    const momentum = { low: 0.85, high: 0.95 };
+    const { rates, momenta } = fixture.oneCycle;
+    for (const [step, rate] of rates.entries()) {
+      expect(learningRateAt({ ...cycle, momentum }, short, step)).toBeCloseTo(rate, 14);
+      expect(momentumAt({ ...cycle, momentum }, short, step)).toBeCloseTo(momenta[step]!, 14);
+    }
+    expect(rates).toHaveLength(11);
+  });
+
+  test('leaves momentum alone unless it is told to, as do all others', () => {
+    expect(momentumAt(cycle, short, 3)).toBeUndefined();
+    expect(momentumAt({ decay: 'constant', ...warm }, short, 3)).toBeUndefined();
+  });
+});
+
+describe('scaling by the global batch', () => {
+  const cosine = { decay: 'cosine', ...warm, final: 0.1 } as const;
+
+  test('multiplies every rate, and leaves lengths alone', () => {
+    const scaling = { rule: 'linear', baseBatch: 256 } as const;
+    expect(scaledSchedule({ ...cosine, scaling }, 512)).toMatchObject({
+      peak: 2,
+      final: 0.2,
+      warmupStart: 0.4,
+      warmupEpochs: 2,
+    });
+    const rate = (samples: number) =>
+      learningRateAt(scaledSchedule({ ...cosine, scaling }, 512), stage, samples);
+    expect(rate(600)).toBe(2 * learningRateAt(cosine, stage, 600));
+    const root = { rule: 'squareRoot', baseBatch: 256 } as const;
+    expect(scaledSchedule({ ...cosine, scaling: root }, 1024)).toMatchObject({ peak: 2, final: 0.2 });
+  });
+
+  test('does nothing without a rule', () => {
+    expect(scaledSchedule(cosine, 512)).toBe(cosine);
+  });
 });
 
 test('a stage that is all warm-up never divides by nothing', () => {

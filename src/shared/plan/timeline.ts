@@ -1,11 +1,14 @@
 /** The run from its first step to its last: stages, epochs and steps in one global numbering. */
-import type { Config, StageConfig } from '../config/schema.js';
+import type { Config, LearningRateConfig, StageConfig } from '../config/schema.js';
 import { stepsPerEpoch } from './sampler.js';
+import { scaledSchedule } from './schedule.js';
 
 /** A stage with its place in the run; `first…` are global numbers, all counted from 0. */
 export interface TimelineStage {
   readonly index: number;
   readonly config: StageConfig;
+  /** The config's, with its rates scaled by the global batch where it asks for that. */
+  readonly learningRate: LearningRateConfig;
   readonly epochs: number;
   readonly firstStep: number;
   readonly firstEpoch: number;
@@ -50,6 +53,7 @@ export class Timeline {
       const placed: TimelineStage = {
         index,
         config: stage,
+        learningRate: scaledSchedule(stage.learningRate, this.globalBatch),
         epochs: stage.epochs,
         firstStep,
         firstEpoch,

@@ -1,5 +1,6 @@
 /** The control protocol between coordinator and workers: every message, checked at the edge. */
 import { z } from 'zod';
+import { stepTraceSchema } from './step-trace.js';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
 export const protocolVersion = 4;
@@ -7,6 +8,8 @@ export const protocolVersion = 4;
 const rank = z.int().nonnegative();
 const step = z.int().nonnegative();
 const generation = z.int().nonnegative();
+/** What was computed: also an infinity, or NaN, which the coordinator judges. */
+const computed = z.custom<number>((value) => typeof value === 'number', 'expected a number');
 
 /** What a worker is doing: named when it is lost. */
 export const phaseSchema = z.enum([
@@ -19,6 +22,7 @@ export const phaseSchema = z.enum([
   'reduce',
   'commit',
   'apply',
+  'encode',
   'evaluate',
   'checkpoint',
   'idle',
@@ -58,11 +62,11 @@ export type StepTimes = z.infer<typeof stepTimesSchema>;
 
 /** What the global batch gave in one step; every worker has the same bits. */
 const stepResultSchema = z.strictObject({
-  loss: z.number(),
+  loss: computed,
   /** Fraction of right answers; softmax only. */
   accuracy: z.number().nullable(),
-  /** n-pairs only: the loss above its floor, comparable across batch sizes. */
-  excess: z.number().nullable(),
+  /** n-pairs and SupCon only: the loss above its floor, comparable across batch sizes. */
+  excess: computed.nullable(),
 });
 export type StepResult = z.infer<typeof stepResultSchema>;
 
@@ -93,7 +97,15 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('joined'), generation }),
   /** The step, or what else this generation did, came to nothing here: `message` says why. Waits for the next generation. */
   z.strictObject({ type: z.literal('broken'), generation, message: z.string() }),
-  z.strictObject({ type: z.literal('prepared'), stage: z.int().nonnegative(), fingerprint: z.string() }),
+  z.strictObject({
+    type: z.literal('prepared'),
+    stage: z.int().nonnegative(),
+    fingerprint: z.string(),
+    /** Of `encode`, before the stage's first step; 0 where it caches no features. */
+    rounds: z.int().nonnegative(),
+  }),
+  /** It has the features of all rounds up to this one. */
+  z.strictObject({ type: z.literal('encoded'), round: z.int().nonnegative() }),
   z.strictObject({
     type: z.literal('reduced'),
     generation,
@@ -108,9 +120,13 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     generation,
     step,
     /** Global norm of the reduced gradients before clipping. */
-    gradNorm: z.number(),
+    gradNorm: computed,
+    /** What the loss was multiplied by, where that changes. */
+    lossScale: z.number().nullable(),
     /** From the end of the reduction until the new weights are in place, but for filling the next batch meanwhile. */
     commitMs: z.number(),
+    /** Of a step that was dealt with `trace`. */
+    trace: stepTraceSchema.optional(),
   }),
   /**
    * One evaluation batch is done. A raw frame for each output that was asked for, in that order: its rows, float32
@@ -149,6 +165,8 @@ const assignmentSchema = z.strictObject({
   /** Counted over the whole run. */
   step,
   range: rangeSchema,
+  /** Whether to say when things happened in it. */
+  trace: z.boolean().optional(),
 });
 export type Assignment = z.infer<typeof assignmentSchema>;
 
@@ -170,6 +188,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     ticket: z.string(),
   }),
   z.strictObject({ type: z.literal('prepare'), stage: z.int().nonnegative() }),
+  /** Asks for a share of this round of the frozen encoder's features, and to keep everybody's; `step` is the next one. */
+  z.strictObject({ type: z.literal('encode'), step, round: z.int().nonnegative() }),
   z.strictObject({ type: z.literal('step'), assignment: assignmentSchema }),
   z.strictObject({
     type: z.literal('commit'),

@@ -1,49 +1,73 @@
 /** The second half of a step: reduced gradients in, weights, slots and running statistics changed. Runs after commit. */
-import type { Tensor1D } from '@tensorflow/tfjs-node-gpu';
+import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../../shared/engine/tensorflow.js';
+import type { Trace } from '../../shared/engine/trace.js';
 import type { TracedFunction } from '../../shared/engine/traced-function.js';
-import { clipped, decayed, globalNorm } from '../../shared/optimizer/gradient.js';
+import { clipFactor, globalNorm } from '../../shared/optimizer/gradient.js';
 import { optimizer, slotNames } from '../../shared/optimizer/optimizer.js';
 import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
+import { slotName } from '../stage-state.js';
+import { averages } from './average.js';
 import { bucketPort } from './forward-backward.js';
+import { guarded, lossScale } from './loss-scale.js';
 
 /**
- * Inputs: `bucket-i` float32 [size] for every bucket, and the optimiser's (see `optimizerFeeds`). Output: `gradNorm`, the global norm before clipping.
+ * Inputs: `bucket-i` float32 [size] for every bucket, those of the optimiser (see `optimizerFeeds`), and `averageRest`
+ * where the stage averages. Output: `gradNorm`, the gradients' global norm before clipping. With dynamic loss scaling a
+ * step whose norm is not finite changes nothing but the scale.
  */
 export function traceApply(replica: Replica, stage: StageShape, buckets: readonly Bucket[]): TracedFunction {
   return replica.session.trace(`stage ${stage.index}: apply`, (t) => {
-    const reduced = new Map<string, Tensor1D>();
-    for (const { index, size, entries } of buckets) {
-      const flat = t.input(bucketPort(index), 'float32', [size]) as Tensor1D;
-      const parts =
-        entries.length === 1
-          ? [flat]
-          : tf.split(
-              flat,
-              entries.map((entry) => entry.size),
-            );
-      for (const [i, { name }] of entries.entries()) reduced.set(name, parts[i] as Tensor1D);
-    }
-    const gradients = stage.trained.map(({ name, shape }) =>
-      tf.reshape(reduced.get(name)!, shape as number[]),
-    );
-    const gradNorm = globalNorm(gradients);
-    const { clipNorm, optimizer: config } = stage.config;
-    const limited = clipNorm === undefined ? gradients : clipped(gradients, gradNorm, clipNorm);
+    const reduced = unpack(t, buckets);
+    const tensor = ({ name, shape }: { name: string; shape: readonly number[] }): Tensor =>
+      tf.reshape(reduced.get(name)!, shape as number[]);
+    const gradients = stage.trained.map(tensor);
+    const { clipNorm, optimizer: config, ema } = stage.config;
+    const scale = lossScale(t, replica, stage);
+    const scaledNorm = globalNorm(gradients);
+    const gradNorm = scale === undefined ? scaledNorm : tf.div<Scalar>(scaledNorm, scale);
+    const clip = clipNorm === undefined ? undefined : clipFactor(gradNorm, clipNorm);
+    const factor = scale === undefined ? clip : tf.div(clip ?? 1, scale);
     const update = optimizer(t, config);
-    for (const [i, spec] of stage.trained.entries()) {
-      const weight = replica.parameter(spec.name);
-      const slots = slotNames(config).map((kind) => replica.slot(kind, spec.name));
-      update(weight, slots, decayed(limited[i]!, t.read(weight), spec.decay ? config.weightDecay : 0));
-    }
-    for (const { name, shape } of stage.observedStatistics) {
-      const variable = replica.statistic(name);
-      const mean = tf.div(tf.reshape(reduced.get(name)!, shape as number[]), stage.microBatches);
-      const momentum = stage.statisticsMomentum;
-      t.assign(variable, tf.add(tf.mul(t.read(variable), momentum), tf.mul(mean, 1 - momentum)));
-    }
+    const average = ema === undefined ? undefined : averages(t);
+    guarded(t, replica, stage, gradNorm, () => {
+      for (const [i, { name, decay }] of stage.trained.entries()) {
+        const weight = replica.trained(name);
+        const trained = {
+          weight,
+          slots: slotNames(config).map((kind) => replica.state(slotName(kind, name))),
+          decays: decay,
+          rateFactor: stage.rateFactors.get(name)!,
+        };
+        const gradient = factor === undefined ? gradients[i]! : tf.mul(gradients[i]!, factor);
+        t.inOrder(
+          () => update(trained, gradient),
+          () => average?.(replica.parameter(name), t.read(weight)),
+        );
+      }
+      for (const statistic of stage.observedStatistics) {
+        const variable = replica.trained(statistic.name);
+        const mean = tf.div(tensor(statistic), stage.microBatches);
+        const momentum = stage.statisticsMomentum;
+        const next = tf.add(tf.mul(t.read(variable), momentum), tf.mul(mean, 1 - momentum));
+        t.assign(variable, next);
+        average?.(replica.statistic(statistic.name), next);
+      }
+    });
     return { gradNorm };
   });
+}
+
+/** The buckets' tensors by name, flat. */
+function unpack(t: Trace, buckets: readonly Bucket[]): ReadonlyMap<string, Tensor1D> {
+  const reduced = new Map<string, Tensor1D>();
+  for (const { index, size, entries } of buckets) {
+    const flat = t.input(bucketPort(index), 'float32', [size]) as Tensor1D;
+    const sizes = entries.map((entry) => entry.size);
+    const parts = entries.length === 1 ? [flat] : tf.split(flat, sizes);
+    for (const [i, { name }] of entries.entries()) reduced.set(name, parts[i] as Tensor1D);
+  }
+  return reduced;
 }

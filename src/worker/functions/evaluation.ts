@@ -1,30 +1,33 @@
-/** Forward in inference mode over one evaluation batch: what the model makes of each image. */
-import type { NamedTensorMap } from '@tensorflow/tfjs-node-gpu';
+/** Inference over one evaluation batch: what encoder and projection head make of images, and the classifier of features. */
+import type { NamedTensorMap, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import type { TracedFunction } from '../../shared/engine/traced-function.js';
 import { l2normalize } from '../../shared/loss/normalize.js';
-import type { ModelOutput } from '../../shared/protocol/messages.js';
 import type { Replica } from '../replica.js';
 import { type InputShape, images, inferenceScope } from './scope.js';
 
 /**
- * Input: `images` uint8 [e,32,32,3]. Outputs, those that are named: `logits` float32 [e,10]; `features` [e,f], the
- * encoder's; `embeddings` [e,d], the projection head's rows of length 1.
+ * Input: `images` uint8 [e,32,32,3]. Outputs: `features` float32 [e,f], the encoder's; and `embeddings` [e,d], the
+ * projection head's rows of length 1, where they are wanted.
  */
-export function traceEvaluation(
+export function traceEncoding(
   replica: Replica,
   name: string,
   shape: InputShape,
-  outputs: readonly ModelOutput[],
+  { embeddings }: { readonly embeddings: boolean },
 ): TracedFunction {
-  return replica.session.trace(name, (t) => {
+  return replica.session.trace(name, (t): NamedTensorMap => {
     const { model } = replica;
     const scope = inferenceScope(t, replica);
     const features = model.encode(scope, images(t, shape));
-    const made = {
-      logits: () => model.classify(scope, features),
-      features: () => features,
-      embeddings: () => l2normalize(model.project(scope, features)),
-    };
-    return Object.fromEntries(outputs.map((output) => [output, made[output]()])) as NamedTensorMap;
+    return { features, ...(embeddings ? { embeddings: l2normalize(model.project(scope, features)) } : {}) };
+  });
+}
+
+/** Input: `features` float32 [count,f]. Output: `logits` float32 [count,10]. */
+export function traceClassifier(replica: Replica, name: string, count: number): TracedFunction {
+  return replica.session.trace(name, (t) => {
+    const { model } = replica;
+    const features = t.input('features', 'float32', [count, model.featureWidth]) as Tensor2D;
+    return { logits: model.classify(inferenceScope(t, replica), features) };
   });
 }

@@ -1,5 +1,7 @@
 /** One micro-batch, forward and backward: gradients leave the running graph bucket by bucket. */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
+import { isContrastive } from '../../shared/config/objectives.js';
+import type { SoftmaxStage } from '../../shared/config/schema.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
 import type { Feeds, TracedFunction } from '../../shared/engine/traced-function.js';
@@ -9,7 +11,9 @@ import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
 import type { MicroBatch } from '../step.js';
-import { images, inferenceScope, ReplicaScope } from './scope.js';
+import { encoding } from './encode.js';
+import { lossScale } from './loss-scale.js';
+import { ReplicaScope } from './scope.js';
 
 export const bucketPort = (index: number): string => `bucket-${index}`;
 export const embeddingPort = 'embedding';
@@ -29,7 +33,7 @@ export interface Host {
   exchange(kind: ExchangeKind, name: string, value: Tensor): Tensor;
 }
 
-/** A port for each bucket, and two for n-pairs' embeddings. */
+/** A port for each bucket, and two for embeddings. */
 function ports(t: Trace): Host {
   return {
     send: (bucket, values) => t.send(bucketPort(bucket), values),
@@ -41,9 +45,10 @@ function ports(t: Trace): Host {
 }
 
 /**
- * Inputs: `images` uint8 [m,32,32,3], `labels` int32 [m], and `dropoutSeed` int32 [2] where the stage drops out: see
- * `feedsOf`. Every bucket is sent to the host. n-pairs exchanges its L2-normalised rows for the gradient of the global
- * loss with respect to them: the exact scheme, see docs/design.md.
+ * Inputs: `images` uint8 [rows,32,32,3] (`features` float32 [rows,f] where the stage caches them), `labels` int32 [rows],
+ * `dropoutSeed` int32 [2] where the stage drops out, and what augmentation needs: see `feedsOf`. Every bucket is sent to
+ * the host. A contrastive stage exchanges its L2-normalised rows for the gradient of the global loss with respect to
+ * them: the exact scheme, see docs/design.md.
  */
 export function traceForwardBackward(
   name: string,
@@ -55,18 +60,16 @@ export function traceForwardBackward(
   return replica.session.trace(name, (t) => {
     const host = hostOf(t);
     const scope = new ReplicaScope(t, replica, stage, host);
-    const weights = stage.trained.map(({ name }) => t.read(replica.parameter(name)));
-    // A frozen encoder stays outside of the gradient's tape: nothing of it is differentiated, nothing kept for it.
-    const pixels = images(t, stage.input);
-    const frozen = stage.freezesEncoder
-      ? replica.model.encode(inferenceScope(t, replica), pixels)
-      : undefined;
+    const weights = stage.trained.map(({ name }) => t.read(replica.trained(name)));
+    const scale = lossScale(t, replica, stage);
+    const encode = encoding(t, replica, stage, scope);
     const surrogate = (...values: Tensor[]): Tensor => {
       scope.bind(stage.trained, values);
-      const features = frozen ?? replica.model.encode(scope, pixels);
-      return stage.config.objective === 'npairs'
+      const features = encode();
+      const loss = isContrastive(stage.config)
         ? contrastive(host, replica, scope, features)
-        : classification(t, replica, scope, stage, features);
+        : classification(t, replica, scope, stage, stage.config, features);
+      return scale === undefined ? loss : tf.mul(loss, scale);
     };
     const { grads } = tf.valueAndGrads(surrogate as (...x: Tensor[]) => Tensor<never>)(weights);
     const gradients = new Map(stage.trained.map(({ name }, i) => [name, grads[i]!]));
@@ -87,12 +90,14 @@ function classification(
   replica: Replica,
   scope: ReplicaScope,
   stage: StageShape,
+  { labelSmoothing }: SoftmaxStage,
   features: Tensor2D,
 ): Tensor {
   const labels = t.input('labels', 'int32', [stage.input.count]) as Tensor1D;
   const logits = replica.model.classify(scope, features);
   const { loss, correct } = softmaxCrossEntropy(logits, labels, {
     globalCount: stage.input.count * stage.microBatches,
+    smoothing: labelSmoothing,
   });
   scope.observe('loss', loss);
   scope.observe('correct', correct);
@@ -108,11 +113,12 @@ function contrastive(host: Host, replica: Replica, scope: ReplicaScope, features
 /** The inputs of a run on this micro-batch. */
 export function feedsOf(
   { config, dropsOut }: StageShape,
-  { images, labels, dropoutSeed }: MicroBatch,
+  { images, features, labels, dropoutSeed, augmentation }: MicroBatch,
 ): Feeds {
   return {
-    images,
-    ...(config.objective === 'softmax' ? { labels } : {}),
+    ...(features === undefined ? { images } : { features }),
+    ...augmentation,
+    ...(isContrastive(config) ? {} : { labels }),
     ...(dropsOut ? { dropoutSeed } : {}),
   };
 }
@@ -124,7 +130,7 @@ export function feedsOf(
 export function traceEmbed(replica: Replica, stage: StageShape): TracedFunction {
   return replica.session.trace(`stage ${stage.index}: embed`, (t) => {
     const scope = new ReplicaScope(t, replica, stage);
-    const features = replica.model.encode(scope, images(t, stage.input));
+    const features = encoding(t, replica, stage, scope)();
     return { embedding: l2normalize(replica.model.project(scope, features)) };
   });
 }

@@ -1,10 +1,11 @@
 /** What a model sees of the replica while it is traced: parameters, statistics, and whether it is being trained. */
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
-import type { Config } from '../../shared/config/schema.js';
+import { pixelAugmentation } from '../../shared/augment/pixels.js';
+import type { AugmentConfig } from '../../shared/config/augment.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
 import { LockstepError } from '../../shared/errors.js';
-import { normalize } from '../../shared/model/input.js';
+import { type InputConfig, networkInput } from '../../shared/model/input.js';
 import { imageShape, type ParameterSpec, type Scope } from '../../shared/model/model.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
@@ -34,11 +35,11 @@ export class ReplicaScope implements Scope {
   }
 
   parameter(name: string): Tensor {
-    return this.#bound.get(name) ?? this.t.read(this.replica.parameter(name));
+    return this.#bound.get(name) ?? this.t.read(this.replica.trained(name));
   }
 
   statistic(name: string): Tensor {
-    return this.t.read(this.replica.statistic(name));
+    return this.t.read(this.replica.trained(name));
   }
 
   /** Keeps a value that is no gradient beyond the gradient's tidy. */
@@ -77,15 +78,19 @@ export function inferenceScope(t: Trace, replica: Replica): Scope {
   };
 }
 
-/** What the images input of a function looks like. */
+/** What the images input of a function looks like, and what becomes of it. */
 export interface InputShape {
   /** Images a run. */
   readonly count: number;
-  readonly normalization: Config['model']['normalization'];
+  readonly model: InputConfig;
+  /** In training. What it needs beside whole pixels is computed in the graph, from inputs of its own. */
+  readonly augment?: AugmentConfig;
 }
 
-/** The images input: bytes to the device, normalised there. Float32 [count,32,32,3]. */
-export function images(t: Trace, { count, normalization }: InputShape): Tensor4D {
+/** The images input: bytes to the device, augmented there and made network input. Float32 [count,size,size,3]. */
+export function images(t: Trace, { count, model, augment }: InputShape): Tensor4D {
   const pixels = t.input('images', 'uint8', [count, ...imageShape]) as Tensor4D;
-  return normalize(pixels, normalization.mean, normalization.std);
+  const change =
+    augment && pixelAugmentation(augment, count, (name, shape) => t.input(name, 'float32', shape));
+  return networkInput(pixels, model, change);
 }

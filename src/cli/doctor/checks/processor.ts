@@ -66,7 +66,8 @@ function bfloat16Finding(
   probe?: EngineProbe,
 ): Finding {
   const instructions = ['amx_bf16', 'avx512_bf16'].filter((flag) => flags.has(flag));
-  const ratio = probe && probe.matmulGflops.bfloat16 / probe.matmulGflops.float32;
+  const { bfloat16, float32 = 1 } = probe?.matmulGflops ?? {};
+  const ratio = bfloat16 && bfloat16 / float32;
   const facts = { instructions, speedOverFloat32: ratio ?? null };
   const has = instructions.length > 0 ? instructions.join(', ') : 'no instructions for it';
   const value = ratio === undefined ? has : `${has}; ${ratio.toFixed(1)} times the speed of float32`;

@@ -86,7 +86,10 @@ export function trialFindings(trial: EngineTrial): Finding[] {
     return [failure('TensorFlow', trial.failure, `${setUp} docs/install.md lists what it needs.`)];
   }
   const { loadMs, matmulGflops, oneDnn, peakRssBytes } = trial.probe;
-  const speed = `float32 ${matmulGflops.float32.toFixed(0)}, bfloat16 ${matmulGflops.bfloat16.toFixed(0)} GFLOP/s`;
+  const speeds = Object.entries(matmulGflops).map(
+    ([precision, gflops]) => `${precision} ${gflops?.toFixed(0)}`,
+  );
+  const speed = `${speeds.join(', ')} GFLOP/s`;
   return [
     ok('TensorFlow', `loads in ${(loadMs / 1000).toFixed(1)} s, computes a graph; ${bytes(peakRssBytes)}`, {
       loadMs,

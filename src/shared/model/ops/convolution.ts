@@ -44,7 +44,7 @@ export function convolution(x: Tensor4D, kernel: Tensor4D, stride: number): Tens
 }
 
 /** x between the zeros that a window of `size` at `stride` reaches: (size − 1)/2 above and on the left, the rest below and on the right. */
-function padded(x: Tensor4D, size: number, stride: number): Tensor4D {
+export function padded(x: Tensor4D, size: number, stride: number): Tensor4D {
   const before = (size - 1) / 2;
   const [, height, width] = x.shape;
   const after = (extent: number) => (Math.ceil(extent / stride) - 1) * stride + size - before - extent;

@@ -1,4 +1,4 @@
-/** ReLU and the residual sum that ends in one, with a gradient of one operation (tfjs's own takes six). */
+/** ReLU and residual sums, with and without one, with a gradient of one operation (tfjs's own takes six). */
 import type { Tensor } from '@tensorflow/tfjs-node-gpu';
 import { raw, withGradient } from './raw.js';
 
@@ -15,4 +15,9 @@ export function addRelu<T extends Tensor>(a: T, b: T): T {
     const gradient = raw('ReluGrad', [dy, y!]);
     return [gradient, gradient];
   });
+}
+
+/** a + b for two tensors of one shape. */
+export function add<T extends Tensor>(a: T, b: T): T {
+  return withGradient(raw<T>('AddV2', [a, b]), [a, b], [], (dy) => [dy, dy]);
 }
