@@ -9,7 +9,7 @@ import { Commands, computed, eventsOf } from './lockstep-command.js';
 /** 4 steps an epoch. */
 const text = `
 name: recipe
-data: { dataset: sample, limit: { train: 128, test: 100 } }
+data: { dataset: sample, limit: { train: 128, test: 100 }, augment: { crop: 0, flip: none } }
 model: { encoder: tiny, classifier: {}, projection: { widths: [16] } }
 batch: { microBatches: 4, microBatchSize: 8 }
 evaluate: { batchSize: 50 }
@@ -22,6 +22,12 @@ stages:
     optimizer: { kind: adamw }
     learningRate: { decay: constant, peak: 0.005 }
     ema: { decay: 0.9 }
+  - name: head
+    objective: softmax
+    freeze: encoder
+    epochs: 1
+    optimizer: { kind: sgd }
+    learningRate: { decay: linear, peak: 0.1 }
   - name: train
     objective: softmax
     epochs: 2
@@ -72,25 +78,27 @@ describe('AdamW, LARS, one cycle, rates of their own and averages', () => {
     const three = await train('three', 3);
     expect(three.result.weightsDigest).toBe(one.result.weightsDigest);
     expect(three.computed).toEqual(one.computed);
-    expect(one.result.stages.map(({ weights }) => weights)).toEqual(['ema', 'ema']);
+    expect(one.result.stages.map(({ weights }) => weights)).toEqual(['ema', undefined, 'ema']);
     expect(one.stderr).toMatch(/test loss .* \(EMA weights\)/);
     const evaluations = await eventsOf(one.run, 'eval');
-    expect(evaluations.map(({ weights }) => weights)).toEqual(['ema', 'ema']);
+    expect(evaluations.map(({ weights }) => weights)).toEqual([undefined, 'ema', 'ema']);
     expect(one.stderr).toContain('learning rate times 0.5 (linear rule, global batch 32 / 64): peak 0.5,');
     expect((await readRun(one.run)).scaledLearningRates).toMatchObject([{ stage: 'train', peak: 0.5 }]);
-    const rates = (await eventsOf(one.run, 'step')).slice(4).map(({ lr }) => lr);
+    const rates = (await eventsOf(one.run, 'step')).slice(8).map(({ lr }) => lr);
     expect(rates[0]).toBeCloseTo(0.05, 12);
     expect(rates[4]).toBe(0.5);
 
     // The checkpoint holds them as its weights.
     const { stdout } = await commands.start(['eval', one.run, '--workers', '2', '--json']).ended;
-    expect(JSON.parse(stdout)).toMatchObject({ accuracy: one.result.stages[1]!.accuracy, weights: 'ema' });
+    expect(JSON.parse(stdout)).toMatchObject({ accuracy: one.result.stages[2]!.accuracy, weights: 'ema' });
 
-    // From between the stages: the next one starts from the averages, and its own start there.
+    // From between two stages: the next one starts from the averages, here with the features of the frozen encoder.
     rmSync(join(one.run, 'summary.json'));
     const checkpoints = join(one.run, 'checkpoints');
-    expect(readdirSync(checkpoints)).toEqual(['00000004', '00000008', '00000012']);
-    for (const step of ['00000008', '00000012']) rmSync(join(checkpoints, step), { recursive: true });
+    expect(readdirSync(checkpoints)).toEqual(['00000004', '00000008', '00000012', '00000016']);
+    for (const step of ['00000008', '00000012', '00000016']) {
+      rmSync(join(checkpoints, step), { recursive: true });
+    }
     const resumed = await train('one', 2, '--resume');
     expect(resumed.stderr).toContain('goes on after step 4');
     expect(resumed.result.weightsDigest).toBe(one.result.weightsDigest);
@@ -101,7 +109,7 @@ describe('AdamW, LARS, one cycle, rates of their own and averages', () => {
 describe('a loss scale', () => {
   it('leaves no trace in float32', async () => {
     // With LARS TensorFlow multiplies the trust ratio's factors in another order where the update is guarded.
-    const sgd = ['--set', 'stages.1.optimizer={kind: sgd}', '--set', 'stages.1.learningRate.peak=0.1'];
+    const sgd = ['--set', 'stages.2.optimizer={kind: sgd}', '--set', 'stages.2.learningRate.peak=0.1'];
     const none = await train('none', 1, ...sgd);
     const dynamic = await train('dynamic', 2, ...sgd, '--set', 'lossScale={kind: dynamic}');
     expect(dynamic.result.weightsDigest).toBe(none.result.weightsDigest);
@@ -119,9 +127,10 @@ describe('a loss scale', () => {
     const skipped = steps.filter((step) => step.skipped);
     expect(skipped.length).toBeGreaterThan(0);
     expect(skipped.length).toBeLessThan(steps.length);
-    expect(steps.map(({ lossScale }) => Math.log2(lossScale!))).toEqual(
-      steps.map((_, i) => 66 - Math.min(i, skipped.length)),
-    );
+    expect(steps[0]!.lossScale).toBe(2 ** 66);
+    for (const [i, { lossScale, skipped }] of steps.slice(0, -1).entries()) {
+      expect(steps[i + 1]!.lossScale).toBe(lossScale! / (skipped ? 2 : 1));
+    }
     expect(steps.every(({ gradNorm, skipped }) => Number.isFinite(gradNorm) !== (skipped ?? false))).toBe(
       true,
     );
@@ -145,9 +154,9 @@ describe('a run ends with one line', () => {
   });
 
   it('when a learning rate of its own is for nobody', async () => {
-    const line = await failing('--set', 'stages.1.learningRates=[{match: clasifier, factor: 2}]');
+    const line = await failing('--set', 'stages.2.learningRates=[{match: clasifier, factor: 2}]');
     expect(line).toContain(
-      "stages[1].learningRates[0].match 'clasifier' matches no parameter that stage 'train' trains: did you mean 'classifier'?",
+      "stages[2].learningRates[0].match 'clasifier' matches no parameter that stage 'train' trains: did you mean 'classifier'?",
     );
   });
 });

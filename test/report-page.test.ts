@@ -7,7 +7,9 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, openBrowser } from './browser.js';
+import { writeExampleEvaluation } from './example-evaluation.js';
 import { contrastive, exampleEvents, exampleRecord, traditional, writeExample } from './example-run.js';
+import { exampleTrace } from './example-trace.js';
 import { Commands } from './lockstep-command.js';
 
 const path = findChromium();
@@ -23,7 +25,14 @@ describe.skipIf(path === undefined)('the report in a browser', () => {
     commands = new Commands();
     folder = mkdtempSync(join(tmpdir(), 'lockstep-report-'));
     browser = await openBrowser(path!);
-    const runs = [traditional, contrastive].map((example) => writeExample(folder, example));
+    const runs = [traditional, contrastive].map((example) =>
+      writeExample(folder, example, [
+        ...exampleEvents(example),
+        exampleTrace(example.stages.at(-1)!.name, example === traditional ? 40 : 50),
+      ]),
+    );
+    writeExampleEvaluation(runs[0]!, { found: 60, spaces: ['features'], points: 200 });
+    writeExampleEvaluation(runs[1]!, { found: 80, spaces: ['features', 'embeddings'], points: 200 });
     file = join(folder, 'compare.html');
     const { code, stderr } = await commands.start(['report', ...runs, '--out', file]).ended;
     expect(code, stderr).toBe(0);
@@ -162,6 +171,110 @@ describe.skipIf(path === undefined)('the report in a browser', () => {
         'waiting, other',
       ]);
       for (const [i, ms] of [50, 6, 2, 2, 4].entries()) expect(parts[i]![1]).toBeCloseTo(ms, 0);
+    });
+  });
+
+  it('tells what a rank did at a moment of a step, and where its buckets were', async () => {
+    for (const width of [1280, 390]) {
+      await open(pathToFileURL(file).href, { width, colorScheme: 'dark' }, async (page) => {
+        const figure = page.locator('#figure-step-timeline-1');
+        await figure.scrollIntoViewIfNeeded();
+        const canvas = figure.locator('.canvas');
+        const { x, y, width: wide } = (await canvas.boundingBox())!;
+        const numbers = async (name: string) =>
+          (await canvas.locator('> svg').getAttribute(name))!.split(' ').map(Number);
+        const [from = 0, to = 0, left = 0, right = 0] = await numbers('data-x');
+        expect([from, to]).toEqual([0, 235]);
+        const [, , bottom = 0, top = 0] = await numbers('data-y');
+        const scale = wide / 400;
+        const tipAt = async (ms: number, row: number) => {
+          const px = x + (left + (ms / to) * (right - left)) * scale;
+          const py = y + (top + ((row + 0.5) / 2) * (bottom - top)) * scale;
+          await (width < 500 ? page.touchscreen.tap(px, py) : page.mouse.move(px, py));
+          return await figure.locator('.tip div').allTextContents();
+        };
+        expect(await tipAt(140, 0)).toEqual(['run 1 of the graph 2.00–200.00 ms']);
+        expect(await tipAt(165, 0)).toEqual([
+          'run 1 of the graph 2.00–200.00 ms',
+          'bucket 0, 4.0 MB returning 160.00–180.00 ms',
+        ]);
+        // Rank 1 began 10 ms later.
+        expect(await tipAt(140, 1)).toEqual([
+          'waiting for sums 130.00–206.00 ms',
+          'bucket 0, 4.0 MB reducing 90.00–160.00 ms',
+          'bucket 1, 1.0 kB returning 128.00–205.00 ms',
+        ]);
+        expect(await figure.locator('.tip').textContent()).toMatch(/^1(39|40)\.\d ms/);
+      });
+    }
+  });
+
+  it('shows what an evaluation has found out', async () => {
+    await open(pathToFileURL(file).href, { width: 1280, colorScheme: 'light' }, async (page) => {
+      const cells = async (section: string) =>
+        await Promise.all(
+          (await page.locator(`${section} tbody tr`).all()).map((row) => row.locator('td').allTextContents()),
+        );
+      const rest = ['55.00 %', '54.00 %', '60.00 %', '1.100', '1000'];
+      expect(await cells('#evaluation')).toEqual([
+        ['traditional', 'step 40, train', '60.00 %', '61.00 %', '1.250', '0.2600', ...rest],
+        ['contrastive', 'step 40, train', '80.00 %', '81.00 %', '1.250', '0.1800', ...rest],
+      ]);
+      expect(await page.locator('#evaluation th').allTextContents()).toContain('accuracy (flip averaged)');
+      const space = ['32', '0.7500', '-1.500', '75.00 %', '200'];
+      expect(await cells('#spaces')).toEqual([
+        ['traditional', 'features', ...space],
+        ['contrastive', 'features', ...space],
+        ['contrastive', 'embeddings', ...space],
+      ]);
+    });
+  });
+
+  it('draws classes, confusion, reliability and spaces', async () => {
+    await open(pathToFileURL(file).href, { width: 1280, colorScheme: 'dark' }, async (page) => {
+      const confusion = page.locator('#figure-confusion-2');
+      const counts = await confusion.locator('svg g[aria-label="text"] text').allTextContents();
+      expect(counts.filter((count) => count === '80')).toHaveLength(10);
+      expect(counts.filter((count) => count === '20')).toHaveLength(10);
+      expect(await confusion.locator('rect title').first().textContent()).toBe(
+        'airplane taken for airplane: 80 (80.00 %)',
+      );
+      const bars = page.locator('#figure-class-recall rect');
+      expect(await bars.count()).toBe(20);
+      const [width = 0, longer = 0] = await Promise.all(
+        [0, 10].map(async (i) => (await bars.nth(i).boundingBox())!.width),
+      );
+      expect(longer / width).toBeCloseTo(80 / 60, 1);
+      // 400 wrong answers at a confidence of 0.5, 600 right ones at 0.9: under the pointer at 0.9.
+      const canvas = page.locator('#figure-reliability .canvas');
+      await canvas.scrollIntoViewIfNeeded();
+      const { x, y, width: wide } = (await canvas.boundingBox())!;
+      const [, , left = 0, right = 0] = (await canvas.locator('svg').first().getAttribute('data-x'))!
+        .split(' ')
+        .map(Number);
+      await page.mouse.move(x + ((left + 0.9 * (right - left)) * wide) / 400, y + 60);
+      const tip = await canvas.locator('.tip').textContent();
+      expect(tip).toBe('confidence 0.9traditional 100.00 %contrastive 100.00 %');
+      // A dot a point, in the colours of ten classes; runs beside each other.
+      const drawings = page.locator('#spaces figure');
+      expect(await drawings.locator('h3').allTextContents()).toEqual([
+        ...['Features, UMAP, traditional', 'Features, UMAP, contrastive'],
+        ...['Features, PCA, traditional', 'Features, PCA, contrastive'],
+        ...['Embeddings, UMAP, contrastive', 'Embeddings, PCA, contrastive'],
+      ]);
+      const dots = await drawings.nth(1).locator('path').all();
+      const drawn = await Promise.all(
+        dots.map(async (dot) => (await dot.getAttribute('d'))!.split('M').length - 1),
+      );
+      expect(drawn).toEqual(new Array(10).fill(20));
+      const box = (await drawings.nth(1).locator('.canvas').boundingBox())!;
+      for (const dot of dots) {
+        const { x: dx, y: dy, width: dw, height: dh } = (await dot.boundingBox())!;
+        expect(dx).toBeGreaterThanOrEqual(box.x);
+        expect(dy).toBeGreaterThanOrEqual(box.y);
+        expect(dx + dw).toBeLessThanOrEqual(box.x + box.width);
+        expect(dy + dh).toBeLessThanOrEqual(box.y + box.height);
+      }
     });
   });
 

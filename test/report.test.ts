@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leaveReport } from '../src/coordinator/report/end-of-run.js';
 import { serveReport } from '../src/coordinator/report/serve.js';
+import { writeExampleEvaluation } from './example-evaluation.js';
 import { contrastive, exampleEvents, traditional, writeExample } from './example-run.js';
 import { Commands } from './lockstep-command.js';
 import { smallConfig } from './small-run.js';
@@ -116,6 +117,40 @@ describe('lockstep report', () => {
     expect(await readFile(join(folder, 'plots', 'loss-softmax.csv'), 'utf8')).toContain(',1234.5,');
   });
 
+  it('of six evaluated runs is smaller than 2 MB, and their plots have their numbers', async () => {
+    const runs = [1, 2, 3, 4, 5, 6].map((number) => {
+      const run = writeExample(folder, { ...contrastive, name: `run-${number}` });
+      writeExampleEvaluation(run, { found: 50, spaces: ['features', 'embeddings'], points: 2000 });
+      return run;
+    });
+    const plots = join(folder, 'plots');
+    const { bytes } = await documentOf(...runs, '--out', join(folder, 'x.html'), '--plots', plots);
+    expect(bytes).toBeLessThan(1_200_000);
+    const rows = async (name: string) =>
+      (await readFile(join(plots, `${name}.csv`), 'utf8')).trim().split('\r\n');
+    // 24,000 points, shared by four drawings of each run.
+    expect(await rows('features-umap-6')).toHaveLength(1 + 1000);
+    expect((await rows('embeddings-pca-1'))[0]).toBe('image,class,predicted,x,y');
+    expect((await rows('class-recall'))[1]).toBe('run-1,airplane,100,0.5,0.5');
+    expect(await rows('confusion-3')).toContain('airplane,automobile,50');
+    const sure = (await rows('reliability')).find((row) => row.startsWith('run-2,0.8666666666666667,'))!;
+    const [count, confidence, accuracy] = sure.split(',').slice(3).map(Number);
+    expect([count, confidence?.toFixed(9), accuracy]).toEqual([500, '0.900000000', 1]);
+    const svg = await readFile(join(plots, 'features-umap-1.svg'), 'utf8');
+    expect(svg).not.toMatch(/var\(|currentColor/);
+    expect(svg).toContain('>airplane</text>');
+  });
+
+  it('says so when an evaluation is damaged, and shows the rest', async () => {
+    const run = writeExample(folder, traditional);
+    await writeFile(join(run, 'evaluation.json'), '{"format":2}');
+    const { runs } = await documentOf(run);
+    expect(runs[0].warnings).toEqual([
+      expect.stringContaining('evaluation.json is missing or no evaluation of a checkpoint'),
+    ]);
+    expect(await readFile(join(run, 'report.html'), 'utf8')).not.toContain('id="evaluation"');
+  });
+
   it('says what is wrong with its arguments and folders', async () => {
     const run = writeExample(folder, traditional);
     const other = writeExample(folder, contrastive);
@@ -152,6 +187,22 @@ describe('a run that ends', () => {
     expect(code, stderr).toBe(0);
     expect(stderr).not.toContain('No report');
     expect(await readFile(join(run, 'report.html'), 'utf8')).toContain('<h1>small</h1>');
+  });
+
+  it('and has failed leaves a report that says why, if it did a step', async () => {
+    const said: string[] = [];
+    const failed = (run: string) => leaveReport(run, (text) => said.push(text), 'Lost rank 1 on <h>.');
+    const begun = writeExample(folder, { ...traditional, until: 12 });
+    await failed(begun);
+    const text = await readFile(join(begun, 'report.html'), 'utf8');
+    expect(text).toContain('<p class="note">The run has failed: Lost rank 1 on &lt;h&gt;.</p>');
+    expect(text).toContain('at step 12 of 40');
+    const idle = writeExample(folder, { ...traditional, name: 'idle', until: 0 });
+    await failed(idle);
+    expect(await readdir(idle)).not.toContain('report.html');
+    expect(said).toEqual([]);
+    await failed(join(folder, 'nowhere'));
+    expect(said).toHaveLength(1);
   });
 
   it('is not spoilt by a report that can not be made', async () => {

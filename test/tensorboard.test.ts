@@ -23,7 +23,7 @@ read.Reload()
 tags = read.Tags()
 print(json.dumps({
   'scalars': {t: [[e.step, e.wall_time, e.value] for e in read.Scalars(t)] for t in tags['scalars']},
-  'texts': {t: [[e.step, e.tensor_proto.string_val[0].decode()] for e in read.Tensors(t)] for t in tags['tensors']},
+  'texts': {t: [[e.step, e.tensor_proto.string_val[0].decode()] for e in read.Tensors(t)] for t in tags['tensors'] if not t.startswith('_hparams_')},
   'histograms': {t: [[e.step, sum(e.histogram_value.bucket)] for e in read.Histograms(t)] for t in tags['histograms']},
 }))`;
 
@@ -34,6 +34,25 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 [e] = text_format.Parse(open(sys.argv[1]).read(), ProjectorConfig()).embeddings
 print(e.tensor_name, e.tensor_path, e.metadata_path, e.sprite.image_path, list(e.sprite.single_image_dim))`;
+
+/** What the table of hyper-parameters shows of a run, by the plugin's own code. */
+const hparamsScript = `
+import json, sys
+from tensorboard import context
+from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+from tensorboard.plugins import base_plugin
+from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
+runs = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(sys.argv[1])
+runs.Reload()
+provider = data_provider.MultiplexerDataProvider(runs, sys.argv[1])
+backend = backend_context.Context(base_plugin.TBContext(data_provider=provider, logdir=sys.argv[1]))
+request = api_pb2.ListSessionGroupsRequest(slice_size=9, allowed_statuses=api_pb2.Status.values())
+answer = list_session_groups.Handler(context.RequestContext(), backend, '', request).run()
+print(json.dumps([{
+  'status': [api_pb2.Status.Name(s.status) for s in group.sessions],
+  'hparams': {k: getattr(v, v.WhichOneof('kind')) for k, v in group.hparams.items()},
+  'metrics': {m.name.tag: m.value for m in group.metric_values},
+} for group in answer.session_groups]))`;
 
 interface Shown {
   readonly scalars: Record<string, [step: number, wallTime: number, value: number][]>;
@@ -87,14 +106,18 @@ describe.skipIf(python === undefined)('TensorBoard', () => {
     const steps = await eventsOf(run, 'step');
     const evaluations = await eventsOf(run, 'eval');
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: totalSteps }, (_, i) => i + 1));
-    const single = (values: readonly [number, number | undefined][]) =>
+    const single = (values: readonly (readonly [number, number | undefined])[]) =>
       values.flatMap(([step, value]) => (value === undefined ? [] : [[step, Math.fround(value)]]));
     const of = (tag: string) => scalars[tag]!.map(([step, , value]) => [step, value]);
     expect(of('train/loss')).toEqual(single(steps.map(({ step, loss }) => [step, loss])));
     expect(of('train/accuracy')).toEqual(single(steps.map(({ step, accuracy }) => [step, accuracy])));
     expect(of('train/excess')).toEqual(single(steps.map(({ step, excess }) => [step, excess])));
     expect(of('train/lr')).toEqual(single(steps.map(({ step, lr }) => [step, lr])));
-    expect(of('train/grad_norm')).toEqual(single(steps.map(({ step, gradNorm }) => [step, gradNorm])));
+    // A step that was skipped has none, but a loss scale.
+    const norms = steps.map(({ step, gradNorm, skipped }) => [step, skipped ? undefined : gradNorm] as const);
+    expect(norms.some(([, norm]) => norm === undefined)).toBe(true);
+    expect(of('train/grad_norm')).toEqual(single(norms));
+    expect(of('train/loss_scale')).toEqual(single(steps.map(({ step, lossScale }) => [step, lossScale])));
     expect(of('throughput/images_per_second')).toEqual(single(steps.map((e) => [e.step, e.imagesPerSec])));
     expect(of('step_ms/exposed_comm')).toEqual(single(steps.map(({ step, ms }) => [step, ms.exposedComm])));
     expect(of('eval/loss')).toEqual(single(evaluations.map(({ step, loss }) => [step, loss])));
@@ -119,6 +142,21 @@ describe.skipIf(python === undefined)('TensorBoard', () => {
     expect(texts['run/start']).toEqual([[0, expect.stringContaining('name: small')]]);
   });
 
+  it('has the run in its table of hyper-parameters, with its final accuracy', async () => {
+    await resumedRun();
+    const { accuracy } = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8'));
+    const table = () => JSON.parse(python!(hparamsScript, run));
+    const [group, ...others] = table();
+    expect(others).toEqual([]);
+    expect(group.status).toEqual(['STATUS_SUCCESS']);
+    expect(group.hparams).toMatchObject({
+      ...{ seed: 1, workers: 1, 'batch.microBatches': 4, 'model.encoder': 'tiny' },
+      ...{ 'pretrain.objective': 'npairs', 'train.optimizer.kind': 'sgd', 'train.learningRate.peak': 0.05 },
+    });
+    expect(Object.keys(group.hparams).filter((name) => name.startsWith('checkpoint'))).toEqual([]);
+    expect(group.metrics['hparam/accuracy']).toBe(Math.fround(accuracy));
+  });
+
   it("is given histograms of the checkpoints' weights, and the scalars of a run that has none", async () => {
     await resumedRun();
     const before = shown(board).scalars;
@@ -128,6 +166,7 @@ describe.skipIf(python === undefined)('TensorBoard', () => {
       expect(made.code, made.stderr).toBe(0);
       expect(JSON.parse(made.stdout)).toMatchObject({ folder: board, scalars });
     }
+    expect(JSON.parse(python!(hparamsScript, run))).toMatchObject([{ status: ['STATUS_SUCCESS'] }]);
     const after = shown(board).scalars;
     const untimed = (all: Shown['scalars']) =>
       Object.entries(all).map(([tag, values]) => [tag, values.map(([step, , value]) => [step, value])]);

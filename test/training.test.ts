@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { alive, Commands, computed, endpointOf, workerPids } from './lockstep-command.js';
+import { alive, Commands, committed, computed, endpointOf, workerPids } from './lockstep-command.js';
 
 const configText = (stages: string) => `
 name: small
@@ -135,6 +135,7 @@ describe('when a process dies', () => {
       3,
       ...['--min-workers', '3', '--set', 'recovery.restarts=0'],
     );
+    await committed(out, 1);
     const began = performance.now();
     process.kill(pids[1]!, 'SIGKILL');
     const { code } = await ended;
@@ -143,6 +144,8 @@ describe('when a process dies', () => {
     expect(readFileSync(join(out, 'logs', 'coordinator.log'), 'utf8')).toMatch(
       /Lost rank \d on \S+ \(phase: [a-z ]+, step \d+\): killed by SIGKILL/,
     );
+    // What there is to see of it is there, and why it ended.
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toMatch(/The run has failed: Lost rank \d on /);
     expect(pids.filter(alive)).toEqual([]);
     expect(child.exitCode).toBe(1);
   });

@@ -1,15 +1,24 @@
-/** `lockstep eval`: a checkpoint's accuracy on the test images, exact for any number of workers. */
+/** `lockstep eval`: what a checkpoint comes to on the test images, exact for any number of workers. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { evaluateCheckpoint } from '../coordinator/evaluate-checkpoint.js';
+import { type CheckpointEvaluation, evaluateCheckpoint } from '../coordinator/evaluate/checkpoint.js';
+import { writeEvaluation } from '../coordinator/evaluate/evaluation-file.js';
+import { runFolderAt } from '../coordinator/run-folder.js';
+import { LockstepError } from '../shared/errors.js';
+import { countProgress } from './count-progress.js';
+import { evaluationText } from './evaluation-text.js';
 import { print, runCommand } from './output.js';
 import { wholeWorkers } from './train.js';
 
 interface EvalArguments {
   readonly checkpoint: string;
   readonly workers: number;
+  readonly knn: boolean | undefined;
+  readonly probe: boolean | undefined;
+  readonly tta: 'flip' | undefined;
+  readonly points: number;
   readonly embeddings: string | undefined;
   readonly json: boolean;
 }
@@ -25,34 +34,101 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
         describe: 'A checkpoint folder, or a run folder',
       })
       .option('workers', { type: 'number', default: 1, describe: 'Worker processes that share the images' })
+      .option('knn', {
+        type: 'boolean',
+        describe:
+          "The k-nearest-neighbour classifier on the encoder's features  [default: where there is no classifier]",
+      })
+      .option('probe', {
+        type: 'boolean',
+        describe: 'The linear probe on them  [default: where there is no classifier]',
+      })
+      .option('tta', {
+        choices: ['flip'] as const,
+        describe: 'Also average each image with its mirror image (test-time augmentation)',
+      })
+      .option('points', {
+        type: 'number',
+        default: 2000,
+        describe: 'Test images whose features the report draws; 0 for none, which is faster',
+      })
       .option('embeddings', {
         type: 'string',
-        describe: "Also write the encoder's features of the test images here, for TensorBoard's projector",
+        describe: "Write the test images' features and embeddings here: NumPy, CSV, TensorBoard's projector",
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print the result as JSON on stdout' })
-      .example('$0 eval runs/demo-traditional --workers 2', '')
+      .example('$0 eval runs/demo-traditional --workers 2', 'then: lockstep report runs/demo-traditional')
+      .example('$0 eval runs/one --knn --probe --tta flip', 'all that there is')
       .example(
         '$0 eval runs/one --embeddings runs/one/tensorboard',
         'then: tensorboard --logdir runs/one/tensorboard',
       ),
-  handler: ({ checkpoint, workers, embeddings, json }) =>
-    runCommand(json, async () => {
+  handler: (args) =>
+    runCommand(args.json, async () => {
+      const { checkpoint, workers, knn, probe, tta, embeddings, json } = args;
       const logs = mkdtempSync(join(tmpdir(), 'lockstep-eval-'));
+      const progress = countProgress(process.stderr);
       try {
-        const result = await evaluateCheckpoint(checkpoint, wholeWorkers(workers), logs, embeddings);
-        if (json) print(embeddings === undefined ? result : { ...result, embeddings });
+        const found = await evaluateCheckpoint(checkpoint, {
+          ...{ workers: wholeWorkers(workers), logs, knn, probe, embeddings },
+          ...{ flip: tta === 'flip', points: wholePoints(args.points), progress: progress.show },
+        });
+        progress.end();
+        const written = await leave(found);
+        if (json) print(documentOf(found, written, embeddings));
         else {
-          const { images, loss, accuracy, folder, weights } = result;
-          const of = weights === undefined ? '' : ' (EMA weights)';
-          process.stdout.write(
-            `${folder}: accuracy ${(100 * accuracy).toFixed(2)} %, loss ${loss.toFixed(4)} on ${images} test images${of}\n`,
-          );
+          process.stdout.write(evaluationText(found));
+          if (written !== undefined) {
+            process.stdout.write(`${written}: what \`lockstep report ${found.run}\` draws\n`);
+          }
           if (embeddings !== undefined) {
             process.stdout.write(`See the features with: tensorboard --logdir ${embeddings}\n`);
           }
         }
       } finally {
+        progress.end();
         rmSync(logs, { recursive: true, force: true });
       }
     }),
 };
+
+/** Into the run's folder, for its report. What was found out is not lost with a folder that can't be written. */
+async function leave({ run, evaluation }: CheckpointEvaluation): Promise<string | undefined> {
+  if (run === undefined) return undefined;
+  const path = runFolderAt(run).evaluation;
+  try {
+    await writeEvaluation(path, evaluation);
+    return path;
+  } catch (error) {
+    process.stderr.write(`${path} can't be written: ${(error as Error).message}.\n`);
+    return undefined;
+  }
+}
+
+/** All of it but the places of points, which are in the file. */
+function documentOf(
+  { folder, run, weights, evaluation }: CheckpointEvaluation,
+  written: string | undefined,
+  embeddings: string | undefined,
+) {
+  const { points, spaces, classifier, ...rest } = evaluation;
+  return {
+    ...{ folder, run: run ?? null, evaluation: written ?? null },
+    ...(weights === undefined ? {} : { weights }),
+    ...(embeddings === undefined ? {} : { embeddings }),
+    ...{ accuracy: classifier?.accuracy ?? null, loss: classifier?.loss ?? null },
+    ...{ ...rest, classifier },
+    spaces: spaces.map(({ name, width, alignment, uniformity, pca }) => ({
+      ...{ name, width, images: points.images.length, alignment, uniformity, explained: pca.explained },
+    })),
+  };
+}
+
+/** @throws LockstepError USAGE */
+function wholePoints(points: number): number {
+  if (Number.isInteger(points) && points >= 0 && points <= mostPoints) return points;
+  throw new LockstepError('USAGE', `--points takes a whole number from 0 to ${mostPoints}, not ${points}.`);
+}
+
+/** All pairs of points are compared: 5,000 take 100 MB, and six times as long as 2,000. */
+const mostPoints = 5000;

@@ -127,7 +127,9 @@ async function serve(
   await make(paths, x);
   const server = await serveReport({
     port,
-    files: paths.map(runFolderAt).flatMap(({ metrics, summary }) => [metrics, summary]),
+    files: paths
+      .map(runFolderAt)
+      .flatMap(({ metrics, summary, evaluation }) => [metrics, summary, evaluation]),
     render: async () => page((await make(paths, x)).report, true),
   });
   if (json) print({ url: server.url });

@@ -13,6 +13,11 @@ const columns: readonly Column[] = [
   ...['epochs', 'loss', 'accuracy', 'seconds'].map((title) => ({ title, align: 'right' as const })),
 ];
 
+/** Which weights were evaluated, where it is not the last ones. */
+function ofWhat({ weights }: Summary['stages'][number]): string {
+  return weights === undefined ? '' : ' (EMA)';
+}
+
 /** One row a stage; below, where the runs are. */
 export function resultTable(results: readonly NamedResult[]): string {
   const rows = results.flatMap(({ name, summary }) =>
@@ -22,7 +27,7 @@ export function resultTable(results: readonly NamedResult[]): string {
       stage.objective,
       String(stage.epochs),
       stage.loss === null ? '–' : stage.loss.toFixed(4),
-      stage.accuracy === null ? '–' : `${(100 * stage.accuracy).toFixed(2)} %`,
+      stage.accuracy === null ? '–' : `${(100 * stage.accuracy).toFixed(2)} %${ofWhat(stage)}`,
       i === summary.stages.length - 1 ? summary.seconds.toFixed(0) : '',
     ]),
   );

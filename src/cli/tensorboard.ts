@@ -1,8 +1,10 @@
 /** `lockstep tensorboard`: what TensorBoard shows of a run, for what a run does not write itself. */
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { CommandModule } from 'yargs';
 import { readMetrics } from '../coordinator/metrics.js';
 import { readRun, runFolderAt } from '../coordinator/run-folder.js';
+import { readSummary } from '../coordinator/summary.js';
 import { eventFiles } from '../coordinator/tensorboard/event-file.js';
 import { eventsFolder, RunEvents } from '../coordinator/tensorboard/run-events.js';
 import { writeWeightHistograms } from '../coordinator/tensorboard/weight-histograms.js';
@@ -53,11 +55,15 @@ export const tensorboardCommand: CommandModule<object, TensorBoardArguments> = {
 /** A run writes its scalars itself: what it has written has the true times, and may still grow. */
 async function convert(run: string): Promise<'kept' | 'written'> {
   if (eventFiles(eventsFolder(run)).length > 0) return 'kept';
-  const { metrics } = runFolderAt(run);
+  const { metrics, summary } = runFolderAt(run);
   const events = existsSync(metrics) ? await readMetrics(metrics) : [];
   const written = await RunEvents.begin(run, events, (message) => {
     throw new LockstepError('RUN_FOLDER', message);
   });
+  if (existsSync(summary)) {
+    const { mtimeMs } = await stat(summary);
+    written.finish(await readSummary(summary), events.at(-1)?.step ?? 0, mtimeMs / 1000);
+  }
   written.close();
   return 'written';
 }

@@ -18,7 +18,8 @@ export interface LaunchOptions {
   readonly restarts: number;
   /** Variables beside this process's own. */
   readonly environment?: NodeJS.ProcessEnv | undefined;
-  readonly onExit: (slot: number, how: string) => void;
+  /** `byItself`: no signal ended it, so it has told the coordinator why. */
+  readonly onExit: (slot: number, how: string, byItself: boolean) => void;
 }
 
 /** What passes before a worker is started again for the first time. */
@@ -97,13 +98,13 @@ export class LocalWorkers {
       },
     });
     closeSync(log);
-    const ended = (how: string) => {
+    const ended = (how: string, byItself: boolean) => {
       this.#startAgain(slot);
-      onExit(slot, how);
+      onExit(slot, how, byItself);
     };
-    child.once('error', (error) => ended(`it could not be started: ${error.message}`));
+    child.once('error', (error) => ended(`it could not be started: ${error.message}`, false));
     child.once('exit', (code, signal) =>
-      ended(signal === null ? `it ended with code ${code}` : `killed by ${signal}`),
+      signal === null ? ended(`it ended with code ${code}`, true) : ended(`killed by ${signal}`, false),
     );
     this.#children[slot] = child;
   }

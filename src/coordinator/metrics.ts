@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
+import { stepTraceSchema } from '../shared/protocol/step-trace.js';
 import { AppendFile } from './append-file.js';
 
 const count = z.int().nonnegative();
@@ -72,14 +73,27 @@ export const generationEventSchema = z.strictObject({
   seconds: z.number(),
 });
 
+/** When things happened in one step: beside its step event, for a few steps of each stage (step-traces.ts). */
+export const traceEventSchema = z.strictObject({
+  type: z.literal('trace'),
+  ...place,
+  workers: z.int().positive(),
+  /** Of each bucket. */
+  bytes: stepTraceSchema.shape.bytes,
+  /** Some of them, if there are many. Each counts from its own beginning of the step, by its own clock. */
+  ranks: z.array(z.strictObject({ rank: count, ...stepTraceSchema.omit({ bytes: true }).shape })),
+});
+
 export const metricsEventSchema = z.discriminatedUnion('type', [
   stepEventSchema,
   evalEventSchema,
   generationEventSchema,
+  traceEventSchema,
 ]);
 export type StepEvent = z.infer<typeof stepEventSchema>;
 export type EvalEvent = z.infer<typeof evalEventSchema>;
 export type GenerationEvent = z.infer<typeof generationEventSchema>;
+export type TraceEvent = z.infer<typeof traceEventSchema>;
 export type MetricsEvent = z.infer<typeof metricsEventSchema>;
 
 /** Appends events to a file, as they happen. */

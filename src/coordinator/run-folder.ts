@@ -41,6 +41,8 @@ export interface RunFolder {
   readonly path: string;
   readonly metrics: string;
   readonly summary: string;
+  /** What `lockstep eval` has found out, if it was asked. */
+  readonly evaluation: string;
   readonly report: string;
   readonly logs: string;
   readonly checkpoints: string;
@@ -53,6 +55,7 @@ export function runFolderAt(path: string): RunFolder {
     path,
     metrics: join(path, 'metrics.jsonl'),
     summary: join(path, 'summary.json'),
+    evaluation: join(path, 'evaluation.json'),
     report: join(path, 'report.html'),
     logs: join(path, 'logs'),
     checkpoints: join(path, 'checkpoints'),

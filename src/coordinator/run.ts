@@ -40,6 +40,8 @@ export interface ReadyGroup {
   readonly group: WorkerGroup;
   readonly dataset: Dataset;
   readonly timeline: Timeline;
+  /** In use, after `data.limit`: the first ones. */
+  readonly trainImages: number;
   readonly testImages: number;
   /** Whether another worker may still come. */
   readonly mayCome: () => boolean;
@@ -99,7 +101,12 @@ export async function withWorkers<T>(
         logs,
         restarts: options.restarts,
         environment: options.environment,
-        onExit: (slot, how) => group.exited(slot, `${how} (see ${logs}/worker-${slot}.log)`),
+        onExit: (slot, how, byItself) => {
+          const line = `${how} (see ${logs}/worker-${slot}.log)`;
+          // What it said may still be on its way, and says more.
+          if (byItself) setTimeout(() => group.exited(slot, line), newsMs).unref();
+          else group.exited(slot, line);
+        },
       });
     }
     await formFirst(group, options);
@@ -107,7 +114,11 @@ export async function withWorkers<T>(
       local === undefined ||
       local.starting > 0 ||
       local.running > group.survivors.length + group.spares.length;
-    const result = await work({ group, dataset, timeline, testImages, mayCome, signalled: signalled.signal });
+    const images = { trainImages, testImages };
+    const result = await work({
+      ...{ group, dataset, timeline, ...images, mayCome },
+      signalled: signalled.signal,
+    });
     await group.stop(null);
     return result;
   } catch (error) {
@@ -125,6 +136,9 @@ function protectionOf(encryption: Config['exchange']['encryption'], bind: string
   const exposed = !isLoopback(parseEndpoint(bind).host);
   return { encrypted: encryption === 'always' || (encryption === 'auto' && exposed), token: newKeyPair() };
 }
+
+/** How long a worker's last message may take after its process has ended. */
+const newsMs = 500;
 
 /** How long local workers may take to end by themselves. */
 const endMs = 4000;

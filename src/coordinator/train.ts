@@ -60,16 +60,22 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     log(message);
     progress.note(message);
   });
+  let lastStep = 0;
   const write = (event: MetricsEvent) => {
+    lastStep = event.step;
     metrics.append(event);
     board.append(event);
   };
   try {
     const outcome = await run(options, beginning, write, log);
+    if (outcome.state === 'finished') board.finish(outcome.summary, lastStep);
     await leaveReport(folder.path, (message) => progress.note(message));
     return outcome;
   } catch (error) {
-    logger.error(error instanceof LockstepError ? error.line : String(error));
+    const why = error instanceof LockstepError ? error.line : String(error);
+    logger.error(why);
+    // The error is what the user is to see, whatever becomes of the report.
+    await leaveReport(folder.path, log, why);
     throw error;
   } finally {
     progress.end();
@@ -171,6 +177,7 @@ async function run(
           record(event);
           progress.step(event, position);
         },
+        trace: record,
         evaluation: (event: EvalEvent) => {
           record(event);
           progress.evaluation(event);

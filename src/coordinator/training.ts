@@ -1,17 +1,19 @@
 /** A training run from the first stage to the last: deal, commit, evaluate, checkpoint. */
 import type { Config } from '../shared/config/schema.js';
+import type { Dataset } from '../shared/data/dataset.js';
 import { lossScaleOf } from '../shared/plan/loss-scale.js';
 import { rangeOf } from '../shared/plan/range.js';
 import { learningRateAt } from '../shared/plan/schedule.js';
 import type { Position, Timeline, TimelineStage } from '../shared/plan/timeline.js';
 import type { Assignment } from '../shared/protocol/messages.js';
 import { agree, sameEverywhere } from './commit.js';
-import { evaluate } from './evaluation.js';
+import { evaluate } from './evaluate/outputs.js';
 import { FeatureCaches, type RoundDone } from './feature-caches.js';
 import { requireFiniteLoss, skippedBy } from './finite.js';
-import type { EvalEvent, StepEvent } from './metrics.js';
+import type { EvalEvent, StepEvent, TraceEvent } from './metrics.js';
 import { type RankTimes, rankTimes, slowestRank, waitingForSlowest } from './rank-times.js';
 import type { Recovery } from './recovery.js';
+import { isTraced, traceEvent } from './step-traces.js';
 import type { WorkerGroup } from './worker-group.js';
 
 /** Who is told of what happens, in order. */
@@ -21,6 +23,8 @@ export interface TrainingObserver {
   encoded?: RoundDone;
   /** `fingerprint` is that of the weights before the step; `ranks` is where each rank's time went. */
   step(event: StepEvent, position: Position, fingerprint: string, ranks: readonly RankTimes[]): void;
+  /** After the step that it belongs to. Without it no step is traced. */
+  trace?(event: TraceEvent): void;
   evaluation(event: EvalEvent): void;
   /** The replica after `step` commits is to be saved. What the promise waits for holds up the training. */
   checkpoint(position: Position, step: number): Promise<void>;
@@ -31,6 +35,7 @@ export interface TrainingObserver {
 export interface TrainingOptions {
   readonly config: Config;
   readonly timeline: Timeline;
+  readonly dataset: Dataset;
   readonly testImages: number;
   readonly group: WorkerGroup;
   readonly observer: TrainingObserver;
@@ -113,7 +118,7 @@ export class Training {
         if (this.#saved < step) await this.#save(timeline.position(step - 1), step);
         return step;
       }
-      const { event, pause, fingerprint, ranks } = await this.#surviving(stage, async () => {
+      const { event, pause, fingerprint, ranks, trace } = await this.#surviving(stage, async () => {
         if (!dealt) {
           // For a generation that has come since.
           await encode();
@@ -125,6 +130,7 @@ export class Training {
       });
       dealt = pause === undefined;
       observer.step(event, position, fingerprint, ranks);
+      if (trace !== undefined) observer.trace?.(trace);
       if (pause?.grows) await this.options.recovery?.reform(undefined, stage.index);
       if (pause?.evaluates) await this.#surviving(stage, () => this.#evaluate(position, step));
       if (pause?.saves) await this.#save(position, step + 1);
@@ -172,9 +178,10 @@ export class Training {
   }
 
   #assignment(rank: number, step: number, stage: number): Assignment {
-    const { config, group } = this.options;
+    const { config, group, observer, timeline } = this.options;
     const range = rangeOf(rank, group.members.length, config.batch.microBatches);
-    return { generation: group.generation, stage, step, range };
+    const traced = observer.trace !== undefined && isTraced(timeline.position(step).stepInStage);
+    return { generation: group.generation, stage, step, range, ...(traced ? { trace: true } : {}) };
   }
 
   async #deal(step: number, stage: number): Promise<void> {
@@ -197,6 +204,7 @@ export class Training {
     readonly pause: Pause | undefined;
     readonly fingerprint: string;
     readonly ranks: readonly RankTimes[];
+    readonly trace: TraceEvent | undefined;
   }> {
     const { config, group, timeline } = this.options;
     const deadline = config.deadlines.stepSeconds * 1000;
@@ -242,17 +250,15 @@ export class Training {
       ms: { total, ...partsOf(ranks), waiting: waitingForSlowest(ranks) },
       slowest,
     };
-    return { event, pause, fingerprint: reduced[0]!.fingerprint, ranks };
+    const trace = traceEvent({ stage: stage.name, epoch: event.epoch, step: event.step }, applied, slowest);
+    return { event, pause, fingerprint: reduced[0]!.fingerprint, ranks, trace };
   }
 
   async #evaluate(position: Position, step: number): Promise<void> {
-    const { config, group, observer, testImages } = this.options;
-    const result = await evaluate(group, {
-      stage: position.stage.index,
-      images: testImages,
-      batchSize: config.evaluate.batchSize,
-      deadlineMs: config.deadlines.evaluateSeconds * 1000,
-    });
+    const { config, dataset, group, observer, testImages: images } = this.options;
+    const deadlineMs = config.deadlines.evaluateSeconds * 1000;
+    const plan = { images, batchSize: config.evaluate.batchSize, deadlineMs };
+    const result = await evaluate(group, plan, dataset.split('test').labels);
     observer.evaluation({
       type: 'eval',
       stage: position.stage.config.name,

@@ -49,6 +49,8 @@ const maxMessageBytes = 1 << 28;
 const busyFactor = 6;
 /** How long libzmq may take to forget a connection that is gone. */
 const settleMs = 20;
+/** How long the socket may take to accept a message: without a limit to its queue, that is at once. */
+const sendMs = 500;
 /** How long a broken link or connection may wait for the news of who is lost, and how. */
 const patienceMs = 200;
 
@@ -97,6 +99,9 @@ export class WorkerGroup {
       handshakeInterval: 10_000,
       maxMessageSize: maxMessageBytes,
       sendHighWaterMark: 0,
+      // A message to a worker whose connection is just closing may find libzmq waiting for room that never comes, and what
+      // is to be sent to others waits behind it.
+      sendTimeout: sendMs,
     });
     gate.watch(socket);
     try {

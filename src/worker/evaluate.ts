@@ -1,80 +1,104 @@
-/** A worker's share of an evaluation: whole batches, the last one padded and masked, so that any tail is exact. */
+/** A worker's share of an evaluation: whole batches, the last one padded and cut, so that any tail is exact. */
 import type { Config } from '../shared/config/schema.js';
-import type { SampleSource } from '../shared/data/source.js';
+import type { SampleSource, Split } from '../shared/data/source.js';
+import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
-import type { Range } from '../shared/plan/range.js';
-import type { EvaluationSums } from '../shared/protocol/messages.js';
-import { traceEvaluation } from './functions/evaluation.js';
-import { traceFeatures } from './functions/features.js';
+import type { CoordinatorMessageOf } from '../shared/protocol/messages.js';
+import { type BatchPlace, evaluationBatch } from './evaluation-batch.js';
+import { traceClassifier, traceEncoding } from './functions/evaluation.js';
 import type { Replica } from './replica.js';
-import { testBatch } from './test-batch.js';
 
-/** A batch as the encoder gives it. */
-interface Encoded {
-  /** float32 [size,f] */
-  readonly features: Float32Array;
-  /** int32 [size] */
+/** What the model made of one batch. */
+export interface BatchOutputs {
+  readonly batch: number;
+  /** int32, those of the batch's images first. */
   readonly labels: Int32Array;
-  /** The first rows are test images. */
+  /** How many of the rows are images of the batch; the others pad it. */
   readonly real: number;
+  readonly outputs: Readonly<Record<string, HostTensor>>;
 }
 
 export class Evaluation {
-  readonly #encode: TracedFunction;
-  readonly #classify: TracedFunction;
-  readonly #size: number;
-  readonly #kept = new Map<number, Encoded>();
+  #features: TracedFunction | undefined;
+  #embeddings: TracedFunction | undefined;
+  #classifier: TracedFunction | undefined;
+  readonly #kept = new Map<number, BatchOutputs>();
 
   constructor(
-    replica: Replica,
-    config: Config,
+    private readonly replica: Replica,
+    private readonly config: Config,
     private readonly source: SampleSource,
-    /** Test images. */
-    private readonly count: number,
-  ) {
-    this.#size = config.evaluate.batchSize;
-    this.#encode = traceFeatures(replica, 'evaluate: features', { count: this.#size, model: config.model });
-    this.#classify = traceEvaluation(replica, 'evaluate', this.#size);
-  }
+    /** Images in use, by split. */
+    private readonly counts: Readonly<Record<Split, number>>,
+  ) {}
 
   /**
-   * The sums of batches `lo` … `hi`−1; batch b holds test images b·size … .
-   * @param keep whether the encoder stays as it is: its features are then kept for the next time, until `forget`
+   * Calls `take` with each batch's outputs, which are freed when it has ended.
+   * @param keeps whether the encoder stays as it is: features of test images are then kept for the next time, until `forget`
    */
-  async run({ lo, hi }: Range, keep: boolean): Promise<EvaluationSums[]> {
-    const sums: EvaluationSums[] = [];
+  async run(
+    { split, batches: { lo, hi }, outputs, mirrored }: CoordinatorMessageOf<'evaluate'>,
+    keeps: boolean,
+    take: (made: BatchOutputs) => Promise<void>,
+  ): Promise<void> {
+    const embeddings = outputs.includes('embeddings');
+    const keep = keeps && split === 'test' && !mirrored && !embeddings;
+    const { batchSize: size } = this.config.evaluate;
     for (let batch = lo; batch < hi; batch += 1) {
-      const encoded = this.#kept.get(batch) ?? (await this.#encoded(batch));
+      const place = { split, batch, size, count: this.counts[split] };
+      const encoded =
+        (keep ? this.#kept.get(batch) : undefined) ?? (await this.#encode(place, mirrored, embeddings));
       if (keep) this.#kept.set(batch, encoded);
-      sums.push(await this.#judge(batch, encoded));
+      try {
+        await this.#judge(encoded, outputs.includes('logits'), take);
+      } finally {
+        if (!keep) free(encoded);
+      }
     }
-    return sums;
   }
 
   /** The encoder has changed. */
   forget(): void {
+    for (const encoded of this.#kept.values()) free(encoded);
     this.#kept.clear();
   }
 
-  async #encoded(batch: number): Promise<Encoded> {
-    const { images, labels, real } = await testBatch(this.source, batch, this.#size, this.count);
-    const { features } = await this.#encode.run({ images });
+  /** Hands over a batch, with what the classifier makes of its features where that is wanted. */
+  async #judge(
+    encoded: BatchOutputs,
+    classify: boolean,
+    take: (made: BatchOutputs) => Promise<void>,
+  ): Promise<void> {
+    if (!classify) return await take(encoded);
+    this.#classifier ??= traceClassifier(this.replica, 'evaluate: logits', this.config.evaluate.batchSize);
+    const { logits } = await this.#classifier.run({ features: encoded.outputs.features! });
     try {
-      return { features: features!.floats.slice(), labels, real };
+      await take({ ...encoded, outputs: { ...encoded.outputs, logits: logits! } });
     } finally {
-      features!.free();
+      logits!.free();
     }
   }
 
-  async #judge(batch: number, { features, labels, real }: Encoded): Promise<EvaluationSums> {
-    // What pads the batch is taken out of every sum.
-    const mask = Float32Array.from({ length: this.#size }, (_, i) => (i < real ? 1 : 0));
-    const { loss, correct } = await this.#classify.run({ features, labels, mask });
-    try {
-      return { batch, loss: loss!.scalar, correct: correct!.scalar, count: real };
-    } finally {
-      loss!.free();
-      correct!.free();
-    }
+  async #encode(place: BatchPlace, mirrored: boolean, embeddings: boolean): Promise<BatchOutputs> {
+    const { images, labels, real } = await evaluationBatch(this.source, place, mirrored);
+    const traced = embeddings
+      ? (this.#embeddings ??= this.#encoding('evaluate: embeddings', true))
+      : (this.#features ??= this.#encoding('evaluate: features', false));
+    return { batch: place.batch, labels, real, outputs: await traced.run({ images }) };
   }
+
+  #encoding(name: string, embeddings: boolean): TracedFunction {
+    const { evaluate, model } = this.config;
+    return traceEncoding(this.replica, name, { count: evaluate.batchSize, model }, { embeddings });
+  }
+}
+
+function free({ outputs }: BatchOutputs): void {
+  for (const tensor of Object.values(outputs)) tensor.free();
+}
+
+/** A copy of an output's rows that are images of the batch: what a socket may keep. */
+export function rowsOf(output: HostTensor, real: number): Uint8Array {
+  const rows = output.floats.slice(0, real * output.shape[1]!);
+  return new Uint8Array(rows.buffer);
 }

@@ -6,7 +6,7 @@ import { imageShape } from '../shared/model/model.js';
 import { rangeOf } from '../shared/plan/range.js';
 import type { PeerExchange } from '../shared/transport/peer-exchange.js';
 import { Gather } from './exchange/gather.js';
-import { traceFeatures } from './functions/features.js';
+import { traceEncoding } from './functions/evaluation.js';
 import type { Replica } from './replica.js';
 import type { StageShape } from './stage-shape.js';
 
@@ -37,7 +37,12 @@ export class FeatureCache {
     this.#labels = new Int32Array(this.rounds * rows);
     // Without its augmentation, which is none.
     const { count, model } = shape.input;
-    this.#encode = traceFeatures(replica, `stage ${shape.index}: features`, { count, model });
+    this.#encode = traceEncoding(
+      replica,
+      `stage ${shape.index}: features`,
+      { count, model },
+      { embeddings: false },
+    );
   }
 
   /**

@@ -19,6 +19,7 @@ export async function computeInTurn(
   let contrastive = upstream?.result;
   for (const [k, batch] of batches) {
     reducer.check();
+    const began = performance.now();
     const running = forwardBackward.run(feedsOf(program.shape, batch));
     const served = [
       collect(work, forwardBackward, k),
@@ -31,6 +32,7 @@ export async function computeInTurn(
           : answerAgain(work, forwardBackward, upstream.rows, k),
     ];
     await allEnded(running, served);
+    input.recorder?.run(began);
   }
   return contrastive;
 }
@@ -40,6 +42,7 @@ async function collect({ program, input, sums, reducer }: StepWork, run: TracedF
   for (const { index } of program.buckets) {
     sums.put(index, k, await run.take(bucketPort(index)));
     if (k < input.range.hi - 1) continue;
+    input.recorder?.left(index);
     for (const { node, value } of sums.entries(index)) reducer.contribute(index, node, value.floats);
   }
 }
@@ -51,13 +54,15 @@ async function gatherNow(
   k: number,
   batch: MicroBatch,
 ): Promise<StepResult> {
-  const { program, clock } = work;
+  const { program, clock, input } = work;
   const rows = await run.take(embeddingPort);
   const gather = gatherOf(work);
   try {
+    const gathering = performance.now();
     gather.contribute('embeddings', k, rows.floats);
     gather.contribute('labels', k, Float32Array.from(batch.labels));
     const { result, upstream } = await clock.exposed(() => globalObjective(program, gather));
+    input.recorder?.gather(gathering);
     await answerWith(work, run, upstream, k);
     return result;
   } catch (error) {
@@ -83,13 +88,17 @@ async function embedFirst(
   const gather = gatherOf(work);
   try {
     for (const [k, batch] of batches) {
+      const began = performance.now();
       const { embedding } = await embed.run({ images: batch.images, ...batch.augmentation });
+      input.recorder?.run(began);
       gather.contribute('embeddings', k, embedding!.floats);
       gather.contribute('labels', k, Float32Array.from(batch.labels));
       embedding!.free();
     }
     input.phase('gather');
+    const gathering = performance.now();
     const { result, upstream } = await clock.exposed(() => globalObjective(program, gather));
+    input.recorder?.gather(gathering);
     return { result, rows: upstream };
   } finally {
     gather.close();

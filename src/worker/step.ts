@@ -9,6 +9,7 @@ import { Reducer } from './exchange/reducer.js';
 import { computeInTurn } from './in-turn.js';
 import { LocalSums } from './local-sums.js';
 import type { StageProgram } from './stage-program.js';
+import type { StepRecorder } from './step-recorder.js';
 import { computeTogether } from './together.js';
 
 /** A micro-batch, ready to be fed: a row for each of its images, or two where there are two views (see plan/views.ts). */
@@ -33,6 +34,8 @@ export interface StepInput {
   /** What a wait on the peers may take, in ms. */
   readonly deadlineMs: number;
   readonly phase: (phase: Phase) => void;
+  /** Notes when things happen, in a step that is traced. */
+  readonly recorder?: StepRecorder | undefined;
 }
 
 export interface StepOutcome {
@@ -80,6 +83,7 @@ export async function runStep(
     buckets: program.buckets.map(({ size }) => size),
     output: (bucket) => sums.output(bucket).floats,
     deadlineMs,
+    observer: input.recorder,
   });
   try {
     const work = { program, exchange, input, batches, sums, reducer, clock };

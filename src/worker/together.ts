@@ -19,7 +19,11 @@ export async function computeTogether(work: StepWork, slots: Slots): Promise<Ste
     if (program.objective !== undefined) {
       for (const [k, { labels }] of batches) gather.contribute('labels', k, Float32Array.from(labels));
     }
-    const runs = [...batches.values()].map((batch, slot) => slots.run(slot, feedsOf(program.shape, batch)));
+    const runs = [...batches.values()].map(async (batch, slot) => {
+      const began = performance.now();
+      await slots.run(slot, feedsOf(program.shape, batch));
+      input.recorder?.run(began);
+    });
     const lastAsked = new Map<Message, number>();
     const answering = answerAll(work, slots, gather, lastAsked);
     await allEnded(Promise.all(runs), [takeAll(work, slots, gather, lastAsked), answering]);
@@ -31,7 +35,7 @@ export async function computeTogether(work: StepWork, slots: Slots): Promise<Ste
 
 /** Takes whatever the runs send: buckets into the worker's sums, the rest to everybody. */
 async function takeAll(
-  { input: { range }, batches, sums, reducer }: StepWork,
+  { input: { range, recorder }, batches, sums, reducer }: StepWork,
   slots: Slots,
   gather: Gather,
   lastAsked: Map<Message, number>,
@@ -49,6 +53,7 @@ async function takeAll(
     }
     sums.put(message.bucket, k, value);
     if (missing.get(message)! > 0) continue;
+    recorder?.left(message.bucket);
     for (const { node, value } of sums.entries(message.bucket)) {
       reducer.contribute(message.bucket, node, value.floats);
     }
@@ -60,7 +65,7 @@ async function takeAll(
  * end, with zeros for answers: they can't be left behind, and the next step finds all queues empty.
  */
 async function answerAll(
-  { program, input: { range }, batches, clock }: StepWork,
+  { program, input: { range, recorder }, batches, clock }: StepWork,
   slots: Slots,
   gather: Gather,
   lastAsked: ReadonlyMap<Message, number>,
@@ -89,6 +94,7 @@ async function answerAll(
       failure = error as Error;
     }
     const now = performance.now();
+    recorder?.gather(Math.min(now, lastAsked.get(message) ?? now));
     // Nothing is computed from when our last run is here until everybody's are.
     clock.waited(now - Math.max(lastAsked.get(message) ?? now, lastAnswered));
     await Promise.all([...batches.keys()].map((k) => slots.answer(k - range.lo, answer(k))));

@@ -16,12 +16,13 @@ import type {
   StepTimes,
 } from '../shared/protocol/messages.js';
 import type { Mesh } from '../shared/transport/mesh.js';
+import { answer } from './bank-answers.js';
 import { Batches } from './batches.js';
 import type { CoordinatorLink } from './coordinator-link.js';
-import { Evaluation } from './evaluate.js';
+import { Evaluation, rowsOf } from './evaluate.js';
 import { sentBytes } from './exchange/reducer.js';
+import { FeatureBank } from './feature-bank.js';
 import { FeatureCache } from './feature-cache.js';
-import { Features } from './features.js';
 import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
 import { fetchFrom } from './remote-samples.js';
 import { Replica } from './replica.js';
@@ -29,6 +30,7 @@ import { receiveTensors, Snapshot } from './snapshot.js';
 import { StageProgram } from './stage-program.js';
 import { gatheredSizes, type StageShape, stageBuckets, stageShape } from './stage-shape.js';
 import { runStep } from './step.js';
+import { StepRecorder } from './step-recorder.js';
 import { applyStep } from './update.js';
 
 type DatasetFacts = CoordinatorMessageOf<'welcome'>['dataset'];
@@ -39,7 +41,7 @@ const survivable: readonly ErrorCode[] = ['SUPERSEDED', 'WORKER_LOST', 'TRANSPOR
 export class Trainer {
   #program: StageProgram | undefined;
   #evaluation: Evaluation | undefined;
-  #features: Features | undefined;
+  #bank: FeatureBank | undefined;
   #cache: FeatureCache | undefined;
   /** How long a step waited for the next one's batch, in ms: part of that step's input, not of this one's commit. */
   #aheadMs = 0;
@@ -98,14 +100,14 @@ export class Trainer {
     await this.link.send({ type: 'ready' });
     for (;;) {
       this.link.enter('idle');
-      const { message } = await this.link.next();
+      const { message, frames } = await this.link.next();
       if (message.type === 'stop') {
         await this.#saved;
         await this.link.send({ type: 'bye' });
         return;
       }
       try {
-        await this.#serve(message);
+        await this.#serve(message, frames);
       } catch (error) {
         await this.#survive(error);
       }
@@ -120,7 +122,7 @@ export class Trainer {
     await this.link.send({ type: 'broken', generation: this.mesh.generation, message: error.message });
   }
 
-  async #serve(message: CoordinatorMessage): Promise<void> {
+  async #serve(message: CoordinatorMessage, frames: readonly Uint8Array[]): Promise<void> {
     switch (message.type) {
       case 'form':
         await this.#join(message);
@@ -139,24 +141,13 @@ export class Trainer {
       case 'step':
         await this.#steps(message.assignment);
         break;
-      case 'evaluate': {
-        this.link.enter('evaluate');
-        this.#evaluation ??= new Evaluation(this.replica, this.config, this.source, this.dataset.test);
-        const sums = await this.#evaluation.run(
-          message.batches,
-          this.#program?.shape.keepsTestFeatures ?? false,
-        );
-        await this.link.send({
-          type: 'evaluated',
-          sums,
-          fingerprint: await fingerprint(this.wholeFingerprint),
-        });
+      case 'evaluate':
+        await this.#evaluate(message);
         break;
-      }
-      case 'features':
-        this.link.enter('evaluate');
-        this.#features ??= new Features(this.replica, this.config, this.source, this.dataset.test);
-        await this.link.send({ type: 'features' }, ...(await this.#features.run(message.batches)));
+      case 'neighbours':
+      case 'moments':
+      case 'probe':
+        await this.#ask(message, frames);
         break;
       case 'snapshot':
         this.link.enter('checkpoint');
@@ -183,7 +174,41 @@ export class Trainer {
     }
   }
 
+  /** Outputs are sent as they come, or the features kept for what is asked of them later. */
+  async #evaluate(message: CoordinatorMessageOf<'evaluate'>): Promise<void> {
+    this.link.enter('evaluate');
+    const { outputs, keep } = message;
+    this.#evaluation ??= new Evaluation(this.replica, this.config, this.source, this.dataset);
+    let bank: FeatureBank | undefined;
+    if (keep !== null) {
+      this.#bank?.free();
+      bank = new FeatureBank(this.replica.session, this.config.evaluate.batchSize, keep);
+      this.#bank = bank;
+    }
+    const keeps = this.#program?.shape.keepsTestFeatures ?? false;
+    await this.#evaluation.run(message, keeps, async (made) => {
+      const { batch, real } = made;
+      bank?.add(made);
+      const frames = bank === undefined ? outputs.map((output) => rowsOf(made.outputs[output]!, real)) : [];
+      await this.link.send({ type: 'outputs', batch }, ...frames);
+    });
+    await this.link.send({ type: 'evaluated', fingerprint: await fingerprint(this.wholeFingerprint) });
+  }
+
+  async #ask(
+    message: CoordinatorMessageOf<'neighbours' | 'moments' | 'probe'>,
+    frames: readonly Uint8Array[],
+  ): Promise<void> {
+    this.link.enter('evaluate');
+    if (this.#bank === undefined) {
+      throw new LockstepError('PROTOCOL', `'${message.type}' came before any features were to be kept.`);
+    }
+    await answer(this.#bank, message, frames, (reply, ...values) => this.link.send(reply, ...values));
+  }
+
   async close(): Promise<void> {
+    this.#bank?.free();
+    this.#evaluation?.forget();
     await this.replica.session.close();
   }
 
@@ -241,7 +266,7 @@ export class Trainer {
     for (let next: Assignment | null = first; next !== null; ) next = await this.#step(next);
   }
 
-  async #step({ step, generation, range, stage }: Assignment): Promise<Assignment | null> {
+  async #step({ step, generation, range, stage, trace }: Assignment): Promise<Assignment | null> {
     const program = this.#program;
     if (program?.shape.index !== stage) {
       throw new LockstepError(
@@ -250,8 +275,10 @@ export class Trainer {
       );
     }
     const began = performance.now();
+    const recorder = trace ? new StepRecorder() : undefined;
     this.mesh.begin(step);
     await this.batches.prepare(step, range);
+    recorder?.input(began);
     const prepared = performance.now() - began;
     const running = runStep(program, this.mesh, {
       step,
@@ -259,6 +286,7 @@ export class Trainer {
       batch: (k) => this.batches.take(step, k),
       deadlineMs: this.config.deadlines.stepSeconds * 1000,
       phase: (phase) => this.link.enter(phase, step),
+      recorder,
     });
     // Filled while the graph runs, so that input takes no time of a step.
     const ahead = this.batches.lookAhead(step + 1, range);
@@ -269,11 +297,14 @@ export class Trainer {
     try {
       const summed = performance.now();
       this.link.enter('commit', step);
+      recorder?.reported();
       await this.link.send({ type: 'reduced', generation, step, fingerprint: weights, result, ms: times });
       const waiting = performance.now();
       await ahead;
       this.#aheadMs = performance.now() - waiting;
+      recorder?.input(waiting);
       const { message } = await this.link.expect('commit');
+      recorder?.committed();
       if (message.step !== step) {
         throw new LockstepError(
           'PROTOCOL',
@@ -282,17 +313,20 @@ export class Trainer {
       }
       this.link.enter('apply', step);
       const { stage: place, samples, stepInStage } = this.timeline.position(step);
+      const applying = performance.now();
       const applied = await applyStep(program, reduced, {
         learningRate: learningRateAt(place.learningRate, place, samples),
         momentum: momentumAt(place.learningRate, place, samples),
         stepInStage,
       });
+      const sizes = program.buckets.map(({ size }) => size);
       await this.link.send({
         type: 'applied',
         generation,
         step,
         ...applied,
         commitMs: performance.now() - summed - this.#aheadMs,
+        ...(recorder === undefined ? {} : { trace: recorder.finish(applying, sizes) }),
       });
       return message.next;
     } finally {

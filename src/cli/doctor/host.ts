@@ -6,6 +6,7 @@ import { diskFinding } from './checks/disk.js';
 import { gpuFindings, readDriver } from './checks/gpu.js';
 import { memoryFindings } from './checks/memory.js';
 import { networkFindings } from './checks/network.js';
+import { precisionFindings } from './checks/precision.js';
 import { processorFindings, readProcessor } from './checks/processor.js';
 import { secondsLeft, slurmFindings } from './checks/slurm.js';
 import { lookAtSoftware } from './checks/software.js';
@@ -25,6 +26,7 @@ export async function examineHost(
   const { findings: software, installation, probe } = await lookAtSoftware();
   const findings = [
     ...software,
+    ...precisionFindings(plan, installation),
     ...(await guarded('processor', () => processorFindings(readProcessor(), plan, probe))),
     ...(await guarded('gpu', async () => gpuFindings(await readDriver(), env, installation, probe))),
     ...(await guarded('memory', () => memoryFindings(plan))),

@@ -57,9 +57,9 @@ const fonts = 'Helvetica, Arial, sans-serif';
 const lineHeight = 14;
 
 /** A drawing that needs no page: colours instead of their names, and the title and the legend in it. */
-export function standalone({ title, svg, legend, caption }: Figure): string {
+export function standalone({ title, svg, height: drawn = size.height, legend, caption }: Figure): string {
   const top = 22;
-  const below = top + size.height + 4;
+  const below = top + drawn + 4;
   const entries = legend.map((entry, i) => legendLine(entry, below + i * lineHeight));
   const height = below + legend.length * lineHeight + (caption === '' ? 4 : lineHeight + 4);
   const { width } = size;

@@ -45,11 +45,30 @@ function valuesAt(svg, x) {
   }));
   return { at, title: svg.dataset.unit + ' ' + figures(inverse(svg.dataset.x)(at)), rows };
 }
+// Of bars that stand for time: those of the row under the pointer that are there at its time.
+function barsAt(svg, x, y) {
+  const row = (pixel) => Math.floor(inverse(svg.dataset.y)(pixel));
+  svg.bars ??= [...svg.querySelectorAll('rect[aria-label]')].map((bar) => {
+    const [left, top, width, height] = ['x', 'y', 'width', 'height'].map((name) => +bar.getAttribute(name));
+    return { bar, left, right: left + width, row: row(top + height / 2) };
+  });
+  const here = svg.bars.filter((one) => one.row === row(y) && one.left - 0.75 <= x && x <= one.right + 0.75);
+  if (!here.length) return undefined;
+  const rows = here.slice(0, 8).map(({ bar }) => {
+    const [label, text] = bar.getAttribute('aria-label').split(': ');
+    return { label, text, colour: bar.closest('[fill^="var"]')?.getAttribute('fill') };
+  });
+  if (here.length > 8) rows.push({ label: 'and ' + (here.length - 8) + ' more', colour: 'none', text: '' });
+  return { at: x, title: inverse(svg.dataset.x)(x).toFixed(1) + ' ms', rows };
+}
 function show(canvas, event) {
   const svg = canvas.querySelector('svg');
   const tip = canvas.querySelector('.tip');
   const scale = canvas.clientWidth / svg.viewBox.baseVal.width;
-  const found = valuesAt(svg, (event.clientX - canvas.getBoundingClientRect().left) / scale);
+  const { left: edge, top: upper } = canvas.getBoundingClientRect();
+  const at = (event.clientX - edge) / scale;
+  const bars = svg.dataset.unit === 'ms';
+  const found = bars ? barsAt(svg, at, (event.clientY - upper) / scale) : valuesAt(svg, at);
   tip.hidden = !found;
   canvas.line?.remove();
   if (!found) return;

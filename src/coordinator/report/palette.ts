@@ -14,6 +14,12 @@ const runs: readonly Colour[] = [
   { light: '#5a6068', dark: '#b3bac3' },
 ];
 
+/** Of the classes in a map of points, on both grounds: Observable's ten. */
+const classes = [
+  ...['#4269d0', '#efb118', '#ff725c', '#6cc5b0', '#3ca951'],
+  ...['#ff8ab7', '#a463f2', '#97bbf5', '#9c6b4e', '#9498a0'],
+];
+
 /** Colours by the names that style sheets and drawings use. */
 export const palette: Readonly<Record<string, Colour>> = {
   paper: { light: '#fafaf9', dark: '#111315' },
@@ -23,10 +29,13 @@ export const palette: Readonly<Record<string, Colour>> = {
   line: { light: '#e2e4e8', dark: '#2c3137' },
   warning: { light: '#8a5a00', dark: '#f0bf63' },
   ...Object.fromEntries(runs.map((colour, i) => [`run-${i + 1}`, colour])),
+  ...Object.fromEntries(classes.map((colour, i) => [`class-${i + 1}`, { light: colour, dark: colour }])),
   compute: { light: '#5c97c4', dark: '#4f8fc0' },
   waiting: { light: '#d9bd5c', dark: '#b59a3d' },
   comm: { light: '#e08a45', dark: '#d98443' },
   commit: { light: '#b878a2', dark: '#b878a2' },
+  apply: { light: '#8478c4', dark: '#8f84d0' },
+  reducing: { light: '#f2cba9', dark: '#7d5430' },
   input: { light: '#3fa98a', dark: '#3a9f82' },
   other: { light: '#c5cad1', dark: '#4b525b' },
 };
@@ -46,6 +55,11 @@ export function strokeOf(run: number): Stroke {
     colour: `var(--run-${(run % runs.length) + 1})`,
     dash: dashes[Math.floor(run / runs.length) % dashes.length],
   };
+}
+
+/** How the class at this index is drawn. */
+export function classColour(index: number): string {
+  return `var(--class-${(index % classes.length) + 1})`;
 }
 
 /** A drawing that stands alone, on white: the names of colours replaced by their values. */

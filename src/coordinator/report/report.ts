@@ -5,6 +5,7 @@ import { duration, figures, percent } from '../progress-text.js';
 import { runFolderAt } from '../run-folder.js';
 import { axisOf, type Unit } from './axis.js';
 import { binsPerCurve, type Comparison } from './curves.js';
+import { evaluation } from './evaluation.js';
 import { faults } from './faults.js';
 import { labelsOf } from './labels.js';
 import { learning } from './learning.js';
@@ -14,8 +15,10 @@ import { moment, provenance } from './provenance.js';
 import { results, standingOf, throughputOf } from './results.js';
 import { globalBatchOf, type RunData, readRunData } from './run-data.js';
 import type { Fact, Section } from './section.js';
+import { spaces } from './spaces.js';
 import { speed } from './speed.js';
 import { stageResults } from './stage-results.js';
+import { stepTimeline } from './step-timeline.js';
 
 export interface Report {
   readonly title: string;
@@ -50,10 +53,16 @@ export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeA
 /** What there is to say of runs, one or several. */
 export function sectionsOf(comparison: Comparison): Section[] {
   const began = comparison.runs.some(({ steps }) => steps.length > 0);
+  const timeline = stepTimeline(comparison);
   const undone = faults(comparison);
+  const [evaluated, seen] = [evaluation(comparison), spaces(comparison)];
   return [
     results(comparison),
-    ...(began ? [learning(comparison), speed(comparison)] : []),
+    ...(began ? [learning(comparison)] : []),
+    ...(evaluated === undefined ? [] : [evaluated]),
+    ...(seen === undefined ? [] : [seen]),
+    ...(began ? [speed(comparison)] : []),
+    ...(timeline === undefined ? [] : [timeline]),
     ...(undone === undefined ? [] : [undone]),
     provenance(comparison),
   ];
@@ -70,11 +79,18 @@ export function endOf({ runs }: Comparison, madeAt: Date): Pick<Report, 'footer'
   };
 }
 
-/** Writes a run's own report into its folder. @throws LockstepError as `readRunData` */
-export async function writeRunReport(path: string): Promise<void> {
+/**
+ * Writes a run's own report into its folder.
+ * @param failure why the run has failed: without a step there is nothing to report then
+ * @throws LockstepError as `readRunData`
+ */
+export async function writeRunReport(path: string, failure?: string): Promise<void> {
+  const data = await readRunData(path);
+  if (failure !== undefined && data.steps.length === 0) return;
+  const warnings = [...(failure === undefined ? [] : [`The run has failed: ${failure}`]), ...data.warnings];
   await writeAtomically(
     runFolderAt(path).report,
-    page(reportOf([await readRunData(path)], undefined, new Date()), false),
+    page(reportOf([{ ...data, warnings }], undefined, new Date()), false),
   );
 }
 

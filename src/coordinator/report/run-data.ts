@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { LockstepError } from '../../shared/errors.js';
+import { type Evaluation, readEvaluation } from '../evaluate/evaluation-file.js';
 import { type MetricsEvent, type StepEvent, salvageMetrics } from '../metrics.js';
 import { type RunRecord, readRun, runFolderAt } from '../run-folder.js';
 import { readSummary, type Summary } from '../summary.js';
@@ -25,6 +26,8 @@ export interface RunData {
   readonly steps: readonly StepEvent[];
   /** Set when the run has ended. */
   readonly summary: Summary | undefined;
+  /** Set when `lockstep eval` was asked about one of its checkpoints. */
+  readonly evaluation: Evaluation | undefined;
   /** What was wrong with the folder, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -45,7 +48,7 @@ export async function readRunData(path: string): Promise<RunData> {
   }
   const { events, damaged } = await salvageMetrics(folder.metrics);
   const steps = events.filter((event) => event.type === 'step');
-  const warnings = [];
+  const warnings: string[] = [];
   if (damaged.length > 0) {
     warnings.push(
       `metrics.jsonl has ${damaged.length} damaged ${damaged.length === 1 ? 'line' : 'lines'}, left out here; the first is line ${damaged[0]}.`,
@@ -58,14 +61,16 @@ export async function readRunData(path: string): Promise<RunData> {
       `The loss was not finite in ${length} ${length === 1 ? 'step' : 'steps'}, first in step ${lost[0]!.step}.`,
     );
   }
-  let summary: Summary | undefined;
-  if (existsSync(folder.summary)) {
-    summary = await readSummary(folder.summary).catch((error: LockstepError) => {
+  const readIfThere = async <T>(file: string, read: (file: string) => Promise<T>): Promise<T | undefined> => {
+    if (!existsSync(file)) return undefined;
+    return await read(file).catch((error: LockstepError) => {
       warnings.push(error.message);
       return undefined;
     });
-  }
-  return { path, record, planned: planned.data, events, steps, summary, warnings };
+  };
+  const summary = await readIfThere(folder.summary, readSummary);
+  const evaluation = await readIfThere(folder.evaluation, readEvaluation);
+  return { path, record, planned: planned.data, events, steps, summary, evaluation, warnings };
 }
 
 export function globalBatchOf({ planned: { batch } }: RunData): number {

@@ -9,6 +9,8 @@ export interface Figure {
   readonly caption: string;
   /** Colours are `var(--name)` of the palette, and currentColor. */
   readonly svg: string;
+  /** Of the drawing, where it is not the usual one. */
+  readonly height?: number;
   readonly legend: readonly LegendEntry[];
   /** A page shows the legend once, for the whole section; files have one each. */
   readonly sharesLegend: boolean;

@@ -76,7 +76,7 @@ describe('parts of a study', () => {
     expect(runs).toHaveLength(1);
     expect(describeMissing(missing)).toEqual([
       'Missing: 1 worker, run 1: Lost rank 0.',
-      'Missing: 1 worker, run 2: it has left nothing: its job has not begun, or was ended.',
+      'Missing: 1 worker, run 2: it has left nothing: its job has not ended, or was killed.',
       expect.stringMatching(/^Missing: 2 workers, run 2: .*2-2\.json can't be read/),
     ]);
     expect(describeMissing([1, 0].map((repeat) => ({ workers: 4, repeat, why: 'no.' })))).toEqual([

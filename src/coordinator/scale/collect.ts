@@ -45,7 +45,7 @@ export async function collectStudy(folder: string): Promise<Study> {
       .map(async (planned): Promise<MissingRun> => {
         const why =
           damaged.get(partFileAt(folder, planned)) ?? (await failureOf(failedPartFileAt(folder, planned)));
-        return { ...planned, why: why ?? 'it has left nothing: its job has not begun, or was ended.' };
+        return { ...planned, why: why ?? 'it has left nothing: its job has not ended, or was killed.' };
       }),
   );
   const study: Study = { ...header, runs, missing };

@@ -47,6 +47,14 @@ export function text(tag: string, markdown: string): Buffer {
   return messageField(1, bytesField(1, tag), tensor, metadata);
 }
 
+/** Data of a plugin that has all of it in its summary's metadata: the tensor, of shape [0], has none. */
+export function pluginData(tag: string, plugin: string, content: Uint8Array): Buffer {
+  const FLOAT = 1;
+  const empty = messageField(8, integerField(1, FLOAT), messageField(2, messageField(2)));
+  const metadata = messageField(9, messageField(1, bytesField(1, plugin), bytesField(2, content)));
+  return messageField(1, bytesField(1, tag), empty, metadata);
+}
+
 export function histogram(
   tag: string,
   { min, max, count, sum, sumSquares, limits, counts }: Histogram,

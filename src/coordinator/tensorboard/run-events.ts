@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { LockstepError } from '../../shared/errors.js';
 import type { MetricsEvent } from '../metrics.js';
 import { readRun } from '../run-folder.js';
+import type { Summary } from '../summary.js';
 import { sessionStart, summary } from './event.js';
 import { EventFile, eventFiles } from './event-file.js';
+import { sessionEnded, sessionStarted } from './hparams.js';
 import { describeEvent, describeRun } from './summaries.js';
 import { estimatedTimes } from './times.js';
 
@@ -42,7 +44,12 @@ export class RunEvents {
         file.append(sessionStart({ wallTime: now, step: fromStep + 1 }));
         return;
       }
-      file.append(summary({ wallTime: Date.parse(run.startedAt) / 1000, step: 0 }, describeRun(run)));
+      file.append(
+        summary({ wallTime: Date.parse(run.startedAt) / 1000, step: 0 }, [
+          ...describeRun(run),
+          sessionStarted(run),
+        ]),
+      );
       const times = estimatedTimes(run, earlier);
       for (const [i, event] of earlier.entries()) events.append(event, times[i]!);
     });
@@ -51,7 +58,14 @@ export class RunEvents {
 
   /** @param wallTime seconds since 1970 */
   append(event: MetricsEvent, wallTime = Date.now() / 1000): void {
-    this.#orWarn(() => this.file?.append(summary({ wallTime, step: event.step }, describeEvent(event))));
+    const values = describeEvent(event);
+    if (values.length === 0) return;
+    this.#orWarn(() => this.file?.append(summary({ wallTime, step: event.step }, values)));
+  }
+
+  /** The run has ended, after so many steps. @param wallTime seconds since 1970 */
+  finish(result: Summary, step: number, wallTime = Date.now() / 1000): void {
+    this.#orWarn(() => this.file?.append(summary({ wallTime, step }, sessionEnded(result, wallTime))));
   }
 
   close(): void {

@@ -28,17 +28,20 @@ export function describeEvent(event: MetricsEvent): Buffer[] {
       return [scalar('eval/loss', event.loss), scalar('eval/accuracy', event.accuracy)];
     case 'generation':
       return [text('run/generation', describeGeneration(event))];
+    // The report draws it; TensorBoard has nothing for it.
+    case 'trace':
+      return [];
   }
 }
 
 function scalarsOf(event: StepEvent): [string, number][] {
-  const { loss, accuracy, excess, lr, gradNorm, lossScale, imagesPerSec, workers, ms } = event;
+  const { loss, accuracy, excess, lr, gradNorm, lossScale, skipped, imagesPerSec, workers, ms } = event;
   return [
     ['train/loss', loss],
     ...(accuracy === undefined ? [] : [['train/accuracy', accuracy] as [string, number]]),
     ...(excess === undefined ? [] : [['train/excess', excess] as [string, number]]),
     ['train/lr', lr],
-    ['train/grad_norm', gradNorm],
+    ...(skipped ? [] : [['train/grad_norm', gradNorm] as [string, number]]),
     ...(lossScale === undefined ? [] : [['train/loss_scale', lossScale] as [string, number]]),
     ['throughput/images_per_second', imagesPerSec],
     ['throughput/workers', workers],

@@ -84,7 +84,7 @@ export class RunHistory {
       else if (event.type === 'eval') {
         this.#evaluation = event;
         this.#bestAccuracy = Math.max(this.#bestAccuracy ?? 0, event.accuracy || 0);
-      } else {
+      } else if (event.type === 'generation') {
         this.#generations = [...this.#generations, event].slice(-recentGenerations);
         this.#workers = event.workers;
       }

@@ -492,7 +492,7 @@ const deadlines = z.strictObject({
   evaluateSeconds: seconds
     .default(600)
     .meta({ unit: 'seconds' })
-    .describe('The longest that one evaluation may take.'),
+    .describe('The longest that a worker may take for one batch of an evaluation.'),
   checkpointSeconds: seconds
     .default(120)
     .meta({ unit: 'seconds' })

@@ -1,5 +1,6 @@
 /** The control protocol between coordinator and workers: every message, checked at the edge. */
 import { z } from 'zod';
+import { stepTraceSchema } from './step-trace.js';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
 export const protocolVersion = 4;
@@ -69,14 +70,9 @@ const stepResultSchema = z.strictObject({
 });
 export type StepResult = z.infer<typeof stepResultSchema>;
 
-/** One evaluation batch's sums. Sums, so that any split over workers gives the same total. */
-export const evaluationSumsSchema = z.strictObject({
-  batch: z.int().nonnegative(),
-  loss: computed,
-  correct: z.number(),
-  count: z.int().positive(),
-});
-export type EvaluationSums = z.infer<typeof evaluationSumsSchema>;
+/** What a model makes of an image: float32 rows, as wide as each is. */
+export const modelOutputSchema = z.enum(['logits', 'features', 'embeddings']);
+export type ModelOutput = z.infer<typeof modelOutputSchema>;
 
 /** What a worker may ask for at once: the answer is 3 kB each. */
 export const maxSamples = 1024;
@@ -129,14 +125,22 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     lossScale: z.number().nullable(),
     /** From the end of the reduction until the new weights are in place, but for filling the next batch meanwhile. */
     commitMs: z.number(),
+    /** Of a step that was dealt with `trace`. */
+    trace: stepTraceSchema.optional(),
   }),
-  z.strictObject({
-    type: z.literal('evaluated'),
-    sums: z.array(evaluationSumsSchema),
-    fingerprint: z.string(),
-  }),
-  /** Followed by one raw frame a batch: its rows, float32 [rows, features]. */
-  z.strictObject({ type: z.literal('features') }),
+  /**
+   * One evaluation batch is done. A raw frame for each output that was asked for, in that order: its rows, float32
+   * [images, width]. None where the worker was to keep the features.
+   */
+  z.strictObject({ type: z.literal('outputs'), batch: z.int().nonnegative() }),
+  /** All batches of an `evaluate` are done. */
+  z.strictObject({ type: z.literal('evaluated'), fingerprint: z.string() }),
+  /** Of the kept features, two raw frames: similarities float32 [rows, k], best first, and their images int32 [rows, k]. */
+  z.strictObject({ type: z.literal('neighbours') }),
+  /** A raw frame for each block of kept features: float32 [2, features], means and squared deviations from them, summed. */
+  z.strictObject({ type: z.literal('moments') }),
+  /** A raw frame for each block of kept features: float32, the loss and its gradient. */
+  z.strictObject({ type: z.literal('probed') }),
   z.strictObject({
     type: z.literal('snapshot'),
     tensors: z.array(tensorSpecSchema),
@@ -161,6 +165,8 @@ const assignmentSchema = z.strictObject({
   /** Counted over the whole run. */
   step,
   range: rangeSchema,
+  /** Whether to say when things happened in it. */
+  trace: z.boolean().optional(),
 });
 export type Assignment = z.infer<typeof assignmentSchema>;
 
@@ -191,13 +197,25 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     /** What to do next; null when something other than a step follows. */
     next: assignmentSchema.nullable(),
   }),
+  /** Asks for what the model makes of the images of these evaluation batches, as they are or in the mirror. */
   z.strictObject({
     type: z.literal('evaluate'),
-    stage: z.int().nonnegative(),
+    split: z.enum(['train', 'test']),
     batches: rangeSchema,
+    outputs: z.array(modelOutputSchema),
+    mirrored: z.boolean(),
+    /** How many batches make a block of features, which stay with the worker; null where outputs are sent. */
+    keep: z.int().positive().nullable(),
   }),
-  /** Asks for what the encoder makes of the test images of these evaluation batches. */
-  z.strictObject({ type: z.literal('features'), batches: rangeSchema }),
+  /** Asks for the k kept features nearest to each of these: a raw frame follows, float32 [rows, features]. */
+  z.strictObject({ type: z.literal('neighbours'), k: z.int().positive(), rows: z.int().positive() }),
+  /** Asks for the moments of the kept features. */
+  z.strictObject({ type: z.literal('moments') }),
+  /**
+   * Asks for loss and gradient of a linear classifier on the kept features. Four raw frames follow, float32: what is
+   * subtracted from the features and what they are then multiplied by [features], weights [features, classes], bias.
+   */
+  z.strictObject({ type: z.literal('probe') }),
   /** Asks for all tensors of the checkpoint, one `tensor` message each. */
   z.strictObject({ type: z.literal('snapshot') }),
   /** Announces `count` `tensor` messages whose values replace the worker's. */

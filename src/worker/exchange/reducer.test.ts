@@ -81,6 +81,42 @@ describe('Reducer', () => {
     },
   );
 
+  it('tells when our slice of a bucket is summed, and when all of it is back', async () => {
+    const network = new MemoryNetwork(2);
+    // Rank 0 has no slice of a bucket that is smaller than what slices are aligned to.
+    const buckets = [3, 1000];
+    const told: string[] = [];
+    const reducers = network.exchanges.map(
+      (exchange, rank) =>
+        new Reducer({
+          ...{ exchange, step: 3, microBatches: 2, buckets, pieceFloats: 64 },
+          output: (bucket) => new Float32Array(buckets[bucket]!),
+          observer: {
+            summed: (bucket) => told.push(`${rank}: ${bucket} summed`),
+            back: (bucket) => told.push(`${rank}: ${bucket} back`),
+          },
+        }),
+    );
+    for (const [rank, reducer] of reducers.entries()) {
+      const node = { lo: rank, hi: rank + 1 };
+      for (const [bucket, size] of buckets.entries())
+        reducer.contribute(bucket, node, new Float32Array(size));
+    }
+    expect(told).toEqual([]);
+    network.deliver(seeded(1));
+    await Promise.all(reducers.map((reducer) => reducer.result(1)));
+    const of = (rank: number, bucket: number) => [
+      ...new Set(told.filter((text) => text.startsWith(`${rank}: ${bucket} `))),
+    ];
+    expect(of(0, 0)).toEqual(['0: 0 back']);
+    expect(of(1, 0)).toEqual(['1: 0 summed', '1: 0 back']);
+    for (const rank of [0, 1]) {
+      expect(new Set(of(rank, 1))).toEqual(new Set([`${rank}: 1 summed`, `${rank}: 1 back`]));
+      expect(told.lastIndexOf(`${rank}: 1 back`)).toBeGreaterThan(told.lastIndexOf(`${rank}: 1 summed`));
+      expect(told.filter((text) => text === `${rank}: 1 back`)).toHaveLength(1);
+    }
+  });
+
   it('moves 2(N-1)/N of the size for each worker, and no more than it announces', async () => {
     const buckets = [64 * 16, 4096];
     const size = 64 * 16 + 4096;

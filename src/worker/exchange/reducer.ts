@@ -30,8 +30,15 @@ export interface ReducerOptions {
   readonly output: (bucket: number) => Float32Array;
   /** How long to wait while nothing comes. Default 60,000 ms. */
   readonly deadlineMs?: number;
+  /** Told when a piece of our slice of a bucket is complete, and when a whole bucket is in. */
+  readonly observer?: ReducerObserver | undefined;
   /** The most floats of a piece; the same on every rank. Default 2²⁰ (4 MiB). */
   readonly pieceFloats?: number;
+}
+
+export interface ReducerObserver {
+  summed(bucket: number): void;
+  back(bucket: number): void;
 }
 
 /** A partial sum of a piece. */
@@ -180,6 +187,7 @@ export class Reducer {
     }
     sum.put(partial.node, partial);
     if (!sum.complete) return;
+    this.#options.observer?.summed(bucket);
     const { rank, worldSize } = this.#exchange;
     const root = sum.root;
     const { length } = root.data;
@@ -239,6 +247,7 @@ export class Reducer {
     state.finished.add(start);
     state.missing -= length;
     if (state.missing > 0) return;
+    this.#options.observer?.back(bucket);
     state.resolve(this.#output(bucket));
     this.#unfinished -= 1;
     if (this.#unfinished === 0) this.#end();

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Config } from '../../../shared/config/schema.js';
 import { readTrial, tryEngine } from '../engine-trial.js';
 import type { Finding } from '../finding.js';
 import { cgroupLimits } from './cgroup.js';
@@ -9,6 +10,7 @@ import { diskFinding, judgeDisk, measureDisk } from './disk.js';
 import { gpuFindings, parseGpus, readDriver, visibleGpus } from './gpu.js';
 import { memoryFinding, openFilesFinding, sharedMemoryFinding } from './memory.js';
 import { hostnameFinding, interfacesFinding } from './network.js';
+import { precisionFindings } from './precision.js';
 import { processorFindings } from './processor.js';
 import { parseDuration, secondsLeft, slurmFindings } from './slurm.js';
 import { lookAtSoftware, nodeFinding, trialFindings } from './software.js';
@@ -29,6 +31,21 @@ describe('software', () => {
     expect(['v18.1.0', 'v20.20.2', 'v21.0.0', 'v22.1.0', 'v23.0.0', 'v24.0.0'].map(level)).toEqual([
       ...['failure', 'ok', 'failure', 'ok', 'failure', 'failure'],
     ]);
+  });
+
+  it("says when the engine has not the config's precision", () => {
+    const found = (precision: string, kind: 'cpu' | 'gpu') =>
+      precisionFindings(
+        { ...plan, config: { precision } as Config },
+        { kind, version: '', libraryPath: '' },
+      )[0];
+    expect(found('float16', 'cpu')).toMatchObject({
+      level: 'failure',
+      advice: expect.stringContaining('bfloat16'),
+    });
+    expect(found('bfloat16', 'gpu')).toMatchObject({ level: 'failure' });
+    expect(found('bfloat16', 'cpu')).toMatchObject({ level: 'ok', value: 'bfloat16 on CPU' });
+    expect(precisionFindings(plan, { kind: 'cpu', version: '', libraryPath: '' })).toEqual([]);
   });
 
   const answer = 'probe:{"loadMs":700,"peakRssBytes":4e8,"matmulGflops":{"float32":200,"bfloat16":400}}';
