@@ -196,6 +196,16 @@ describe('a file that does not fit', () => {
   });
 });
 
+it('a run folder is a file of weights too: its last checkpoint', async () => {
+  const file = await openWeights(reference);
+  expect(file.naming.title).toBe('Lockstep');
+  expect(file.epsilon).toBe(1e-5);
+  const last = await tensorsOf(reference, 0);
+  expect([...file.tensors.keys()].sort()).toEqual([...last.keys()].sort());
+  expect(await file.tensors.get('encoder.conv3.kernel')!.read()).toEqual(last.get('encoder.conv3.kernel'));
+  await file.close();
+});
+
 describe('lockstep export', () => {
   const exportTo = (format: string, out: string, run = reference) =>
     commands.start(['export', run, '--format', format, '--out', out]).ended;
@@ -238,7 +248,7 @@ describe('lockstep export', () => {
     expect((await exportTo('torchvision', weights)).stderr).toContain('w.safetensors is there already.');
     const keras = await exportTo('keras', join(folder, 'a.h5'));
     expect(keras.stderr).toContain(
-      'Keras has no network like the encoder tiny. For it there is --format torchvision',
+      'Keras has no network like the encoder tiny. For it there is --format torchvision or timm or lockstep.',
     );
     expect((await exportTo('keras', join(folder, 'a.weights.h5'))).stderr).toContain('not in .weights.h5');
     expect((await exportTo('timm', join(folder, 'a'), folder)).stderr).toContain('is no checkpoint');

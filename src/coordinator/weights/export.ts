@@ -85,7 +85,7 @@ function checkEncoder({ model }: Config, format: ExportFormat): void {
   if (encoders.includes(model.encoder)) return;
   const others = exportFormats.filter((other) => namings[other].encoders.includes(model.encoder));
   throw new LockstepError('USAGE', `${title} has no network like the encoder ${model.encoder}.`, {
-    hint: `For it there is --format ${others.join(' and ')}.`,
+    hint: `For it there is --format ${others.join(' or ')}.`,
   });
 }
 

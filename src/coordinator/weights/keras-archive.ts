@@ -2,9 +2,10 @@
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import yauzl from 'yauzl';
+import { isSystemError } from '../../shared/checkpoint/durable.js';
 import { LockstepError } from '../../shared/errors.js';
 import { openKeras } from './keras-weights.js';
 import type { WeightFile } from './weight-file.js';
@@ -55,6 +56,12 @@ async function unpack(path: string, target: string): Promise<unknown> {
       zip.close();
     }
   } catch (cause) {
+    if (isSystemError(cause, 'ENOSPC', 'EDQUOT')) {
+      throw new LockstepError('WEIGHTS', `No space left to unpack ${path} into ${dirname(target)}.`, {
+        cause,
+        hint: 'Free some space, or name another folder with TMPDIR.',
+      });
+    }
     throw new LockstepError('WEIGHTS', `${path} is no whole zip archive: ${(cause as Error).message}.`, {
       cause,
       hint: 'Copy it again from where it came.',
