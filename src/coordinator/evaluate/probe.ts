@@ -11,9 +11,9 @@ import type { Standardization } from './standardize.js';
 import type { LinearClassifier, TrainFeatures } from './train-features.js';
 
 /** λ. scikit-learn's LogisticRegression has C = 1/(λ·n) for it. */
-export const probeL2 = 1e-2;
+export const probeL2 = 1e-4;
 
-const search = { maxIterations: 500, tolerance: 1e-4, noise: 1e-7 };
+const search = { maxIterations: 500, tolerance: 1e-5, noise: 1e-7 };
 
 /** `converged`: the search came to its end; else it is as far as float32 or the limit of iterations let it come. */
 export type Probe = NonNullable<Evaluation['probe']>;
