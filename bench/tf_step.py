@@ -10,6 +10,7 @@ from typing import Any
 import measure
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # by itself it is off where there is no AVX-512
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402

@@ -3,6 +3,7 @@ import type { CheckpointFile } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
 import { configDigest } from '../shared/config/digest.js';
 import type { Config } from '../shared/config/schema.js';
+import { bfloat16Instructions } from '../shared/engine/bfloat16.js';
 import { readInstallation } from '../shared/engine/installation.js';
 import { LockstepError } from '../shared/errors.js';
 import type { Position, TimelineStage } from '../shared/plan/timeline.js';
@@ -75,7 +76,7 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     const why = error instanceof LockstepError ? error.line : String(error);
     logger.error(why);
     // The error is what the user is to see, whatever becomes of the report.
-    await leaveReport(folder.path, log, why);
+    await leaveReport(folder.path, log);
     throw error;
   } finally {
     progress.end();
@@ -95,6 +96,9 @@ function startOf({ config, workers, launch }: TrainOptions) {
     versions: { lockstep: version, node: process.version, tensorflow: readInstallation().version },
   };
 }
+
+const emulatedBfloat16 =
+  'This processor has no instructions for bfloat16, and emulates it many times slower than float32: consider --set precision=float32.';
 
 async function run(
   options: TrainOptions,
@@ -116,6 +120,13 @@ async function run(
     const { group, timeline } = ready;
     const stop = AbortSignal.any([options.stop, ready.signalled]);
     progress.begin(config.name, timeline);
+    if (
+      options.launch === 'local' &&
+      config.precision === 'bfloat16' &&
+      bfloat16Instructions()?.length === 0
+    ) {
+      progress.note(emulatedBfloat16);
+    }
     for (const rates of scaledRates(config)) progress.note(describeScaledRates(rates));
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);

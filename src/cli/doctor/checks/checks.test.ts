@@ -91,7 +91,14 @@ describe('software', () => {
 });
 
 describe('processor', () => {
-  const processor = { model: 'X', flags: new Set(['avx2']), cores: 8, allowed: 8, quota: undefined };
+  const processor = {
+    model: 'X',
+    flags: new Set(['avx2']),
+    bfloat16: [],
+    cores: 8,
+    allowed: 8,
+    quota: undefined,
+  };
 
   it('warns when workers share cores, or the model is old', () => {
     expect(levels(processorFindings(processor, plan))).toEqual({ model: 'ok', cores: 'ok', bfloat16: 'ok' });

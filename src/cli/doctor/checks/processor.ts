@@ -1,6 +1,7 @@
 /** Cores that this process may use, and what they can do in bfloat16. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
+import { bfloat16Instructions } from '../../../shared/engine/bfloat16.js';
 import type { EngineProbe } from '../engine-trial.js';
 import { about, type Finding } from '../finding.js';
 import type { Plan } from '../plan.js';
@@ -11,6 +12,8 @@ const { ok, warning, unless } = about('processor');
 export interface Processor {
   readonly model: string;
   readonly flags: ReadonlySet<string>;
+  /** Its instructions for bfloat16. */
+  readonly bfloat16: readonly string[];
   /** Of the machine. */
   readonly cores: number;
   /** That this process may run on. */
@@ -24,6 +27,7 @@ export function readProcessor(): Processor {
   return {
     model: /^model name\s*:\s*(.*)$/m.exec(text)?.[1] ?? 'unknown',
     flags: new Set((/^flags\s*:\s*(.*)$/m.exec(text)?.[1] ?? '').split(' ')),
+    bfloat16: bfloat16Instructions() ?? [],
     cores: cpus().length,
     allowed: availableParallelism(),
     quota: cgroupLimits().cpus,
@@ -31,7 +35,7 @@ export function readProcessor(): Processor {
 }
 
 export function processorFindings(
-  { model, flags, cores, allowed, quota }: Processor,
+  { model, flags, bfloat16, cores, allowed, quota }: Processor,
   { config, workers }: Plan,
   probe?: EngineProbe,
 ): Finding[] {
@@ -53,7 +57,7 @@ export function processorFindings(
           { model },
         ),
     unless(usable < needed, 'cores', amount, advice, facts),
-    bfloat16Finding(flags, config?.precision, probe),
+    bfloat16Finding(bfloat16, config?.precision, probe),
   ];
 }
 
@@ -61,11 +65,10 @@ const interesting = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'avx512_vnni'
 
 /** Whether `precision: bfloat16` pays on this processor: by what was measured, else by what it has. */
 function bfloat16Finding(
-  flags: ReadonlySet<string>,
+  instructions: readonly string[],
   precision: string | undefined,
   probe?: EngineProbe,
 ): Finding {
-  const instructions = ['amx_bf16', 'avx512_bf16'].filter((flag) => flags.has(flag));
   const { bfloat16, float32 = 1 } = probe?.matmulGflops ?? {};
   const ratio = bfloat16 && bfloat16 / float32;
   const facts = { instructions, speedOverFloat32: ratio ?? null };
