@@ -93,7 +93,7 @@ export function exampleData(
     planned: { batch, stages: [...example.stages], data: { dataset: 'sample' }, model: { encoder: 'tiny' } },
     steps: events.filter((event) => event.type === 'step'),
     summary: example.until === undefined ? exampleSummary(example) : undefined,
-    evaluation: undefined,
+    ...{ failure: undefined, evaluation: undefined },
   };
 }
 

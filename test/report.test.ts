@@ -4,6 +4,7 @@ import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Log, openLog } from '../src/coordinator/log.js';
 import { leaveReport } from '../src/coordinator/report/end-of-run.js';
 import { serveReport } from '../src/coordinator/report/serve.js';
 import { writeExampleEvaluation } from './example-evaluation.js';
@@ -191,18 +192,27 @@ describe('a run that ends', () => {
 
   it('and has failed leaves a report that says why, if it did a step', async () => {
     const said: string[] = [];
-    const failed = (run: string) => leaveReport(run, (text) => said.push(text), 'Lost rank 1 on <h>.');
+    const leave = (run: string) => leaveReport(run, (text) => said.push(text));
+    const log = (run: string, write: (log: Log) => void) => {
+      const opened = openLog(run, 'coordinator');
+      write(opened);
+      opened.close();
+    };
     const begun = writeExample(folder, { ...traditional, until: 12 });
-    await failed(begun);
-    const text = await readFile(join(begun, 'report.html'), 'utf8');
-    expect(text).toContain('<p class="note">The run has failed: Lost rank 1 on &lt;h&gt;.</p>');
-    expect(text).toContain('at step 12 of 40');
+    log(begun, (opened) => opened.error('Lost rank 1 on <h>.'));
+    await leave(begun);
+    const report = async () => await readFile(join(begun, 'report.html'), 'utf8');
+    expect(await report()).toContain('<p class="note">The run has failed: Lost rank 1 on &lt;h&gt;.</p>');
+    expect(await report()).toContain('Failed, at step 12 of 40');
     const idle = writeExample(folder, { ...traditional, name: 'idle', until: 0 });
-    await failed(idle);
+    log(idle, (opened) => opened.error('Lost rank 1 on <h>.'));
+    await leave(idle);
     expect(await readdir(idle)).not.toContain('report.html');
+    // Somebody goes on with it.
+    log(begun, (opened) => opened.info('coordinator listens'));
+    await leave(begun);
+    expect(await report()).not.toContain('failed');
     expect(said).toEqual([]);
-    await failed(join(folder, 'nowhere'));
-    expect(said).toHaveLength(1);
   });
 
   it('is not spoilt by a report that can not be made', async () => {

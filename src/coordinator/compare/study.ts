@@ -27,7 +27,7 @@ export const studySchema = z.strictObject({
     .enum(budgetRules)
     .default('samples')
     .describe(
-      'What all arms spend alike, within 1 %. `samples`: training images, over all epochs of all stages. `encoderPasses`: what these cost the encoder, where each view of an image costs 1 forward and 2 more backward, so 3 in a stage that trains the encoder and 1 in one that freezes it, or 1 in all where its features are cached. `none`: nothing; the table says what each spent.',
+      'What all arms spend alike, within 1 %. `samples`: training images, over all epochs of all stages. `encoderPasses`: what these cost the encoder, where each view of an image costs 1 forward and 2 more backward, so 3 in a stage that trains the encoder and 1 in one that freezes it, or 1 in all where its features are cached; one that is frozen in part counts as trained. `none`: nothing; the table says what each spent.',
     ),
   arms: z
     .array(

@@ -5,17 +5,12 @@ import type { Study } from '../scale/study.js';
 /**
  * Never fails: a run that has ended well is not spoilt by its report, and one that has failed has its own error.
  * @param note told why there is none
- * @param failure why the run has failed; then there is a report only if a step was done
  */
-export async function leaveReport(
-  run: string,
-  note: (text: string) => void,
-  failure?: string,
-): Promise<void> {
+export async function leaveReport(run: string, note: (text: string) => void): Promise<void> {
   await orNote(run, note, async () => {
     // Loaded now: a run's start has better things to do than to load a library for plots.
     const { writeRunReport } = await import('./report.js');
-    await writeRunReport(run, failure);
+    await writeRunReport(run);
   });
 }
 

@@ -80,18 +80,13 @@ export function endOf({ runs }: Comparison, madeAt: Date): Pick<Report, 'footer'
 }
 
 /**
- * Writes a run's own report into its folder.
- * @param failure why the run has failed: without a step there is nothing to report then
+ * Writes a run's own report into its folder, unless the run has failed without a step: there is nothing to report then.
  * @throws LockstepError as `readRunData`
  */
-export async function writeRunReport(path: string, failure?: string): Promise<void> {
+export async function writeRunReport(path: string): Promise<void> {
   const data = await readRunData(path);
-  if (failure !== undefined && data.steps.length === 0) return;
-  const warnings = [...(failure === undefined ? [] : [`The run has failed: ${failure}`]), ...data.warnings];
-  await writeAtomically(
-    runFolderAt(path).report,
-    page(reportOf([{ ...data, warnings }], undefined, new Date()), false),
-  );
+  if (data.failure !== undefined && data.steps.length === 0) return;
+  await writeAtomically(runFolderAt(path).report, page(reportOf([data], undefined, new Date()), false));
 }
 
 function subtitleOf(run: RunData): string {
@@ -106,12 +101,13 @@ function subtitleOf(run: RunData): string {
 }
 
 function cardOf(run: RunData, label: string, colour: string | undefined): Card {
-  const { summary, steps } = run;
+  const { summary, failure, steps } = run;
   const stages = stageResults(run);
   const classified = stages.findLast(({ accuracy }) => accuracy !== undefined);
   const last = stages.findLast(({ loss }) => loss !== undefined);
   const inSteps = stages.reduce((sum, { seconds }) => sum + seconds, 0);
-  const state = summary === undefined ? `Not finished, ${standingOf(run)}` : 'Finished';
+  const unfinished = failure === undefined ? 'Not finished' : 'Failed';
+  const state = summary === undefined ? `${unfinished}, ${standingOf(run)}` : 'Finished';
   return {
     title: colour === undefined ? state : label,
     colour,

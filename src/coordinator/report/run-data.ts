@@ -6,6 +6,7 @@ import { type Evaluation, readEvaluation } from '../evaluate/evaluation-file.js'
 import { type MetricsEvent, type StepEvent, salvageMetrics } from '../metrics.js';
 import { type RunRecord, readRun, runFolderAt } from '../run-folder.js';
 import { readSummary, type Summary } from '../summary.js';
+import { failureOf } from './failure.js';
 
 /** The few keys of a config that a report needs: it is to read runs of other versions, too. */
 const plannedSchema = z.object({
@@ -26,6 +27,8 @@ export interface RunData {
   readonly steps: readonly StepEvent[];
   /** Set when the run has ended. */
   readonly summary: Summary | undefined;
+  /** Set when it has failed, and nobody has gone on with it. */
+  readonly failure: string | undefined;
   /** Set when `lockstep eval` was asked about one of its checkpoints. */
   readonly evaluation: Evaluation | undefined;
   /** What was wrong with the folder, one sentence each. */
@@ -48,7 +51,8 @@ export async function readRunData(path: string): Promise<RunData> {
   }
   const { events, damaged } = await salvageMetrics(folder.metrics);
   const steps = events.filter((event) => event.type === 'step');
-  const warnings: string[] = [];
+  const failure = await failureOf(folder.logs);
+  const warnings = failure === undefined ? [] : [`The run has failed: ${failure}`];
   if (damaged.length > 0) {
     warnings.push(
       `metrics.jsonl has ${damaged.length} damaged ${damaged.length === 1 ? 'line' : 'lines'}, left out here; the first is line ${damaged[0]}.`,
@@ -70,7 +74,7 @@ export async function readRunData(path: string): Promise<RunData> {
   };
   const summary = await readIfThere(folder.summary, readSummary);
   const evaluation = await readIfThere(folder.evaluation, readEvaluation);
-  return { path, record, planned: planned.data, events, steps, summary, evaluation, warnings };
+  return { path, record, planned: planned.data, events, steps, summary, failure, evaluation, warnings };
 }
 
 export function globalBatchOf({ planned: { batch } }: RunData): number {

@@ -6,7 +6,7 @@ import { raw } from '../model/ops/raw.js';
 
 /**
  * What torchvision's resized_crop gives, pixel centres at halves, without antialiasing: a box is never larger than the
- * frame. By gathers and not by matrix products, since those may be computed in bfloat16.
+ * frame.
  *
  * @param images float32 [n,side,side,3]
  * @param boxes float32 [n,4], whole numbers: top, left, height, width

@@ -1,9 +1,8 @@
 /** What a config's fields must agree on with each other: the checks that no single field can make. */
 import { encoderParts } from '../model/encoder-parts.js';
-
-import type { AugmentConfig } from './augment.js';
-import { isContrastive } from './objectives.js';
-import type { Config, StageConfig } from './schema.js';
+import { type AugmentConfig, changesImages } from './augment.js';
+import { isContrastive, viewsOf } from './objectives.js';
+import { type Config, type StageConfig, stageAugment } from './schema.js';
 
 /** What is wrong, and where: `path` leads to the field, `message` follows its name. */
 export interface Disagreement {
@@ -84,7 +83,8 @@ function augmentChecks(
   return found;
 }
 
-function stageChecks({ stages, model }: Config, stage: StageConfig, index: number): Disagreement[] {
+function stageChecks(config: Config, stage: StageConfig, index: number): Disagreement[] {
+  const { stages, model } = config;
   const found: Disagreement[] = [];
   const say = (field: readonly string[], message: string): void => {
     found.push({ path: ['stages', index, ...field], message });
@@ -113,6 +113,9 @@ function stageChecks({ stages, model }: Config, stage: StageConfig, index: numbe
       ['views'],
       `must be 2 with the objective ntxent, which compares the views of an image, not ${stage.views}`,
     );
+  }
+  if (viewsOf(stage) > 1 && !changesImages(stageAugment(config, stage))) {
+    say(['views'], 'can be 2 only where images are augmented (data.augment): both views would be the same');
   }
   const { optimizer, learningRate, epochs } = stage;
   if ('nesterov' in optimizer && optimizer.nesterov && optimizer.momentum === 0) {

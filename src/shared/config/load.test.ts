@@ -186,6 +186,10 @@ describe('an error says file, line, key and what is expected', () => {
       'stages.0={name: a, objective: ntxent, views: 1, temperature: 0.5, epochs: 1, optimizer: {kind: adam}, learningRate: {decay: constant, peak: 1}}',
       'stages[0].views must be 2 with the objective ntxent, which compares the views of an image, not 1.',
     ],
+    [
+      'stages.0={name: a, objective: ntxent, augment: {crop: 0, flip: none}, temperature: 0.5, epochs: 1, optimizer: {kind: adam}, learningRate: {decay: constant, peak: 1}}',
+      'stages[0].views can be 2 only where images are augmented (data.augment): both views would be the same.',
+    ],
     ['stages.0.optimizer.momentum=0', 'stages[0].optimizer.nesterov must be false when momentum is 0.'],
     [
       'stages.0.learningRate={decay: linear, peak: 0.1, final: 1}',

@@ -518,7 +518,7 @@ export const configSchema = z.strictObject({
     .enum(['float32', 'bfloat16', 'float16'])
     .default('float32')
     .describe(
-      'Of convolutions and matrix products; weights and sums are always float32. TensorFlow has `bfloat16` on CPUs only, and `float16` on GPUs only.',
+      'Of convolutions; weights, sums, heads and objectives are always float32. TensorFlow has `bfloat16` on CPUs only, and `float16` on GPUs only.',
     ),
   lossScale: lossScale
     .optional()

@@ -5,7 +5,7 @@ import { integerField, messageField } from '../protobuf.js';
 export type Precision = 'float32' | 'bfloat16' | 'float16';
 
 export interface SessionConfig {
-  /** What Grappler may compute convolutions and matrix products in; weights and everything else stay float32. */
+  /** What Grappler may compute convolutions in; weights and everything else stay float32. */
   readonly precision: Precision;
   readonly device: 'cpu' | 'gpu';
 }

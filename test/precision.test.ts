@@ -1,0 +1,70 @@
+/** What a run in bfloat16 computes in bfloat16. */
+import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Session } from '../src/shared/engine/session.js';
+import type { Precision } from '../src/shared/engine/session-config.js';
+import { tf } from '../src/shared/engine/tensorflow.js';
+import { npairsGradient } from '../src/shared/loss/npairs.js';
+import { convolution } from '../src/shared/model/ops/convolution.js';
+import { dense } from '../src/shared/model/ops/dense.js';
+
+const rows = 16;
+const sessions: Session[] = [];
+afterEach(async () => {
+  for (const session of sessions.splice(0)) await session.close();
+});
+
+/** Numbers of more bits than bfloat16 has. */
+const spread = (length: number, seed: number) =>
+  Float32Array.from({ length }, (_, i) => Math.sin(seed + 12.9898 * i));
+
+async function computed(precision: Precision): Promise<Record<string, Float32Array>> {
+  const session = new Session({ precision, device: 'cpu' });
+  sessions.push(session);
+  const traced = session.trace('precision', (trace) => {
+    const image = trace.input('image', 'float32', [rows, 4, 4, 8]) as Tensor4D;
+    const kernel = trace.input('kernel', 'float32', [1, 1, 8, 8]) as Tensor4D;
+    const head = trace.input('head', 'float32', [8, 8]) as Tensor2D;
+    const embeddings = trace.input('embeddings', 'float32', [rows, 8]) as Tensor2D;
+    const labels = tf.tensor1d(
+      Array.from({ length: rows }, (_, i) => i % 3),
+      'int32',
+    );
+    const bias = tf.zeros([8]) as Tensor1D;
+    const projected = dense(tf.relu(dense(embeddings, head, bias)), head, bias);
+    const V = tf.div(projected, tf.norm(projected, 2, 1, true)) as Tensor2D;
+    const { loss, dV } = npairsGradient(V, labels, 0.05);
+    // Products come one after the other: TensorFlow leaves a lone one in float32.
+    const twice = convolution(tf.relu(convolution(image, kernel, 1)), kernel, 1);
+    return {
+      convolutions: tf.relu(twice),
+      heads: tf.relu(projected),
+      loss,
+      gradient: tf.relu(dV),
+    };
+  });
+  const outputs = await traced.run({
+    image: spread(rows * 128, 1),
+    kernel: spread(64, 2),
+    head: spread(64, 3),
+    embeddings: spread(rows * 8, 4),
+  });
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, output]) => {
+      const values = output.floats.slice();
+      output.free();
+      return [name, values];
+    }),
+  );
+}
+
+describe('a run in bfloat16', () => {
+  it('computes convolutions in it; heads and objectives have the bits of float32', async () => {
+    const { convolutions: rounded, ...found } = await computed('bfloat16');
+    const { convolutions: exact, ...expected } = await computed('float32');
+    expect(found).toEqual(expected);
+    const largest = Math.max(...rounded!.map((value, i) => Math.abs(value - exact![i]!)));
+    expect(largest).toBeGreaterThan(1e-4);
+    expect(largest).toBeLessThan(0.1);
+  });
+});
