@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { contestantsOf, judge, SECTIONS } from './compare/claims.mjs';
-import { contestants, missingProgram, peersPython } from './compare/contestants.mjs';
+import { contestants, missingProgram, PRECISIONS, peersPython } from './compare/contestants.mjs';
 import { resultsMarkdown, withResults } from './compare/document.mjs';
 import { commit, machine } from './compare/machine.mjs';
 import { runRounds } from './compare/rounds.mjs';
@@ -41,6 +41,13 @@ const argv = yargs(hideBin(process.argv))
   .option('steps', { type: 'number', default: 8, describe: 'Timed steps of a run' })
   .option('warmup', { type: 'number', default: 3, describe: 'Steps before those' })
   .option('repeats', { type: 'number', default: 20, describe: 'Timed all-reduces of a run' })
+  .option('precisions', {
+    type: 'string',
+    array: true,
+    choices: PRECISIONS,
+    default: PRECISIONS,
+    describe: 'Of the steps; the targets of others count as not measured',
+  })
   .option('only', {
     type: 'string',
     array: true,
@@ -68,8 +75,12 @@ const log = (/** @type {string} */ text) => process.stderr.write(`${text}\n`);
 /** @type {(names: readonly SectionName[]) => Contestant[]} */
 function chosenContestants(names) {
   const ids = new Set(names.flatMap((name) => [...contestantsOf(name)]));
+  const left = PRECISIONS.filter((precision) => !argv.precisions.includes(precision));
   return contestants(ROOT, argv).filter(
-    ({ id }) => ids.has(id) && (argv.only === undefined || argv.only.some((prefix) => id.startsWith(prefix))),
+    ({ id }) =>
+      ids.has(id) &&
+      !left.some((precision) => id.endsWith(precision)) &&
+      (argv.only === undefined || argv.only.some((prefix) => id.startsWith(prefix))),
   );
 }
 

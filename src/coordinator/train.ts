@@ -98,7 +98,7 @@ function startOf({ config, workers, launch }: TrainOptions) {
 }
 
 const emulatedBfloat16 =
-  'This processor has no instructions for bfloat16, and emulates it many times slower than float32: consider --set precision=float32.';
+  'This processor has no instructions for bfloat16, so it is emulated, slower than float32 (without AVX-512 many times): consider --set precision=float32.';
 
 async function run(
   options: TrainOptions,
