@@ -12,6 +12,7 @@ import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import type { SimulatedCompute } from '../shared/simulation/compute.js';
 import { parseLink } from '../shared/simulation/link.js';
+import { networkOf } from './network-option.js';
 import { runCommand } from './output.js';
 import { type PlaceArguments, placeOf, placeOptions } from './place.js';
 import { showStudy } from './scale-results.js';
@@ -75,7 +76,8 @@ export const scaleCommand: CommandModule<object, ScaleArguments> = {
         .option('network', {
           type: 'string',
           default: '10gbit,0.05ms',
-          describe: 'The link of each worker that the forecast assumes: rate and latency',
+          describe:
+            'The link of each worker that the forecast assumes: rate and latency, or the file that `lockstep doctor --hosts N --json` wrote',
         })
         .option('simulate-compute', { type: 'number', hidden: true })
         .option('simulate-slow', { type: 'string', hidden: true })
@@ -143,7 +145,7 @@ async function studyOptions(args: ScaleArguments): Promise<StudyOptions> {
     folder: args.out ?? join('runs', defaultRunName(`scale-${config.name}`, new Date())),
     simulatedCompute: simulatedCompute(args),
     simulatedLink,
-    network: simulatedLink ?? parseLink(args.network),
+    network: simulatedLink ?? (await networkOf(args.network, note)),
     stop: stopBySignal(() =>
       note('The study ends; runs that have ended are kept. A second signal ends it at once.'),
     ),
