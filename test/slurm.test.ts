@@ -172,6 +172,20 @@ describe.skipIf(missing !== undefined)('job scripts on a Slurm cluster', { timeo
     expect(leftovers()).toEqual([]);
   });
 
+  it('a scaling study that Slurm has no place for is not submitted at all', () => {
+    const jobs = () => cluster.shell('squeue --noheader --states=all --format=%i', { from: cluster.folder });
+    const before = jobs();
+    const submitted = () =>
+      cluster.shell(`${scripts}/submit-scaling.sh ${config} --workers 1,8 --repeats 1`, {
+        from: cluster.folder,
+        env: { ...env, LOCKSTEP_WORKERS_PER_NODE: '2' },
+      });
+    expect(submitted).toThrow(
+      'nothing was submitted: Slurm refuses 4 nodes with 2 workers each (LOCKSTEP_WORKERS_PER_NODE): Requested node configuration is not available',
+    );
+    expect(jobs()).toBe(before);
+  });
+
   it('a dataset goes to the disk of every node, and traffic over the network that was named', async () => {
     const packed = join(cluster.folder, 'packed');
     const sample = join(packageRoot, 'data', 'sample', 'cifar10-sample.tar.xz');

@@ -37,14 +37,26 @@ for ((repeat = 0; repeat < repeats; repeat++)); do
   done
 done
 
+# submit NODES [more for sbatch]: the runs on so many nodes, as one array.
+submit() {
+  sbatch "${@:2}" --nodes="$1" --ntasks-per-node="$per_node" --array="${tasks_on[$1]}" \
+    "$scripts/scaling.sh" "$study" "${runs[*]}" "${arguments[@]}"
+}
+
 study=runs/scaling-$(date +%Y%m%d-%H%M%S)
+arguments=("$@")
+# All or nothing. Some clusters take a job of a size that they don't have, and let it wait for ever.
+for nodes in "${!tasks_on[@]}"; do
+  said=$(submit "$nodes" --test-only 2>&1) || {
+    echo "nothing was submitted: Slurm refuses $nodes nodes with $per_node workers each (LOCKSTEP_WORKERS_PER_NODE): ${said##*: }" >&2
+    exit 1
+  }
+done
 mkdir -p runs && mkdir "$study" "$study/parts"
 after=''
-# A size that the cluster does not have: all or nothing.
 trap '[ -z "$after" ] || scancel ${after//:/ }' ERR
 for nodes in "${!tasks_on[@]}"; do
-  job=$(sbatch --parsable --nodes="$nodes" --ntasks-per-node="$per_node" --array="${tasks_on[$nodes]}" \
-    "$scripts/scaling.sh" "$study" "${runs[*]}" "$@")
+  job=$(submit "$nodes" --parsable)
   after+=:${job%%;*}
 done
 # Also after runs that failed: the report names them.
