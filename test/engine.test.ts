@@ -1,6 +1,7 @@
+import { constants, PerformanceObserver } from 'node:perf_hooks';
 import type { Tensor } from '@tensorflow/tfjs-node-gpu';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { liveHostTensors } from '../src/shared/engine/host-tensor.js';
+import { HostTensor, liveHostTensors } from '../src/shared/engine/host-tensor.js';
 import { Session } from '../src/shared/engine/session.js';
 import { InStream, OutStream } from '../src/shared/engine/stream.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
@@ -176,4 +177,22 @@ it('closing a session cancels a run that waits at a port', async () => {
 
 it('frees what it allocates', () => {
   expect(liveHostTensors()).toBe(0);
+});
+
+it('values that come and go do not make V8 collect its whole heap', async () => {
+  let collections = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const { kind } = (entry as unknown as { readonly detail: { readonly kind: number } }).detail;
+      if (kind !== constants.NODE_PERFORMANCE_GC_MINOR) collections += 1;
+    }
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  // 3.4 GB in all; V8 begins to collect at 64 MB.
+  for (let i = 0; i < 400; i += 1) {
+    HostTensor.allocate('float32', [2 << 20]).free();
+    if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  observer.disconnect();
+  expect(collections).toBeLessThan(3);
 });

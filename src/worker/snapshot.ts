@@ -18,7 +18,8 @@ export class Snapshot {
     const values = await replica.read();
     const copies = values.map((value, i) => {
       const { file, variable } = tensors[i]!;
-      const bytes = new Uint8Array(value.data.buffer as ArrayBuffer).slice();
+      const { buffer, byteOffset, byteLength } = value.data;
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength).slice();
       value.free();
       return { file, name: variable.name, shape: [...variable.shape], bytes };
     });

@@ -2,6 +2,7 @@
 import koffi, { type KoffiFunc } from 'koffi';
 import { LockstepError } from '../errors.js';
 import { readInstallation } from './installation.js';
+import { MemoryViews } from './memory-views.js';
 // The addon must hold the library before koffi opens it: koffi closes what it opened at exit, and TensorFlow's
 // threads do not survive that.
 import './tensorflow.js';
@@ -45,7 +46,6 @@ export const c = {
   ),
   deleteTensor: declare<(t: Pointer) => void>('void TF_DeleteTensor(void *t)'),
   tensorData: declare<(t: Pointer) => Pointer>('void *TF_TensorData(void *t)'),
-  tensorByteSize: declare<(t: Pointer) => number | bigint>('size_t TF_TensorByteSize(void *t)'),
   tensorType: declare<(t: Pointer) => number>('int TF_TensorType(void *t)'),
   numDims: declare<(t: Pointer) => number>('int TF_NumDims(void *t)'),
   dim: declare<(t: Pointer, i: number) => number | bigint>('int64_t TF_Dim(void *t, int i)'),
@@ -184,10 +184,8 @@ export function bufferBytes(buffer: Pointer): Uint8Array {
   return new Uint8Array(koffi.view(data, Number(length))).slice();
 }
 
-/** Memory that belongs to TensorFlow, seen without a copy. The caller keeps its owner alive. */
-export function memoryView(data: Pointer, bytes: number): ArrayBuffer {
-  return bytes === 0 ? new ArrayBuffer(0) : koffi.view(data, bytes);
-}
+/** Memory that belongs to TensorFlow, seen without a copy. */
+export const memoryViews = new MemoryViews((data, bytes) => koffi.view(data, bytes));
 
 const outputBytes = 16;
 

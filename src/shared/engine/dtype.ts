@@ -42,18 +42,18 @@ export function bytesPerElement(dtype: DType): number {
   return dtype === 'int64' ? 8 : dtype === 'uint8' || dtype === 'bool' ? 1 : 4;
 }
 
-/** A typed array over memory, without a copy. */
-export function viewAs(dtype: DType, memory: ArrayBuffer): HostArray {
+/** A typed array over the first `count` elements of memory, without a copy. */
+export function viewAs(dtype: DType, memory: ArrayBuffer, count: number): HostArray {
   switch (dtype) {
     case 'float32':
-      return new Float32Array(memory);
+      return new Float32Array(memory, 0, count);
     case 'int32':
-      return new Int32Array(memory);
+      return new Int32Array(memory, 0, count);
     case 'int64':
-      return new BigInt64Array(memory);
+      return new BigInt64Array(memory, 0, count);
     case 'uint8':
     case 'bool':
-      return new Uint8Array(memory);
+      return new Uint8Array(memory, 0, count);
   }
 }
 

@@ -1,6 +1,6 @@
 /** A TensorFlow tensor in host memory, readable and writable without a copy, and freed by hand. */
 import { LockstepError } from '../errors.js';
-import { c, memoryView, type Pointer } from './c-api.js';
+import { c, memoryViews, type Pointer } from './c-api.js';
 import {
   bytesPerElement,
   type DType,
@@ -25,15 +25,18 @@ export function liveHostTensors(): number {
 }
 
 export class HostTensor {
+  /** The elements themselves, row-major. Not to be touched after `free`. */
+  readonly data: HostArray;
   #pointer: Pointer | undefined;
 
   private constructor(
     pointer: Pointer,
     readonly dtype: DType,
     readonly shape: readonly number[],
-    /** The elements themselves, row-major. Not to be touched after `free`. */
-    readonly data: HostArray,
   ) {
+    const count = elementCount(shape);
+    const memory = memoryViews.at(c.tensorData(pointer), count * bytesPerElement(dtype));
+    this.data = viewAs(dtype, memory, count);
     this.#pointer = pointer;
     live += 1;
   }
@@ -42,8 +45,7 @@ export class HostTensor {
   static allocate(dtype: DType, shape: readonly number[]): HostTensor {
     const bytes = elementCount(shape) * bytesPerElement(dtype);
     const dims = BigInt64Array.from(shape, BigInt);
-    const pointer = c.allocateTensor(tfType[dtype], dims, shape.length, bytes);
-    return new HostTensor(pointer, dtype, shape, viewAs(dtype, memoryView(c.tensorData(pointer), bytes)));
+    return new HostTensor(c.allocateTensor(tfType[dtype], dims, shape.length, bytes), dtype, shape);
   }
 
   static from(dtype: DType, shape: readonly number[], values: ArrayLike<number>): HostTensor {
@@ -60,8 +62,7 @@ export class HostTensor {
   static adopt(pointer: Pointer): HostTensor {
     const dtype = hostType(c.tensorType(pointer));
     const shape = Array.from({ length: c.numDims(pointer) }, (_, i) => Number(c.dim(pointer, i)));
-    const memory = memoryView(c.tensorData(pointer), Number(c.tensorByteSize(pointer)));
-    return new HostTensor(pointer, dtype, shape, viewAs(dtype, memory));
+    return new HostTensor(pointer, dtype, shape);
   }
 
   get pointer(): Pointer {
@@ -90,6 +91,7 @@ export class HostTensor {
   /** Has it freed when the last view of its memory is collected: for what a socket may still be sending. */
   abandon(): void {
     if (this.#pointer === undefined) return;
+    memoryViews.forget(c.tensorData(this.#pointer));
     abandoned.register(this.data.buffer, this.#pointer);
     this.#pointer = undefined;
   }
