@@ -216,12 +216,16 @@ describe('a disk', () => {
     fileSystem: 'ext4',
     freeBytes: 1e12,
     writeBytesPerSecond: 2e8,
+    readBytesPerSecond: 2e8,
     smallFileMs: 4,
   };
 
   it('is measured above a folder that is not there, and left as it was', async () => {
-    const { writeBytesPerSecond, smallFileMs } = await measureDisk(join(folder, 'a', 'b'));
+    const { writeBytesPerSecond, readBytesPerSecond, smallFileMs } = await measureDisk(
+      join(folder, 'a', 'b'),
+    );
     expect(writeBytesPerSecond).toBeGreaterThan(0);
+    expect(readBytesPerSecond).toBeGreaterThan(0);
     expect(smallFileMs).toBeGreaterThan(0);
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -229,6 +233,7 @@ describe('a disk', () => {
   it('is judged by its speed and room', () => {
     expect(judgeDisk('runs', disk).level).toBe('ok');
     expect(judgeDisk('runs', { ...disk, writeBytesPerSecond: 1e7 }).level).toBe('warning');
+    expect(judgeDisk('runs', { ...disk, readBytesPerSecond: 1e7 }).level).toBe('warning');
     expect(judgeDisk('runs', { ...disk, freeBytes: 1e9 }).level).toBe('warning');
     expect(judgeDisk('runs', { ...disk, freeBytes: 1e8 }).level).toBe('failure');
   });

@@ -1,9 +1,10 @@
-/** How fast and how full the disks are that hold runs and data: a checkpoint's way to write, tried with 32 MB. */
+/** How fast and how full the disks are that hold runs and data: a checkpoint's way to write and read, tried with 32 MB. */
 import { existsSync, statfsSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isSystemError, writeAtomically } from '../../../shared/checkpoint/durable.js';
 import { about, type Finding } from '../finding.js';
+import { forgetFile } from '../page-cache.js';
 import { bytes, milliseconds } from '../quantity.js';
 
 const { failure, unless } = about('disk');
@@ -25,6 +26,8 @@ export interface Disk {
   readonly freeBytes: number;
   /** Written and synced. */
   readonly writeBytesPerSecond: number;
+  /** Read again, not from the kernel's memory. */
+  readonly readBytesPerSecond: number;
   /** The median time until a small file is durably in place under its name. */
   readonly smallFileMs: number;
 }
@@ -48,16 +51,7 @@ export async function measureDisk(folder: string): Promise<Disk> {
 async function measureIn(folder: string, own: string): Promise<Disk> {
   const { type, bavail, bsize } = statfsSync(own);
   const freeBytes = bavail * bsize;
-  const data = Buffer.alloc(block, 0x5a);
-  const began = performance.now();
-  const file = await open(join(own, 'large'), 'w');
-  try {
-    for (let i = 0; i < blocks; i += 1) await file.write(data);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  const seconds = (performance.now() - began) / 1000;
+  const { writeSeconds, readSeconds } = await timeLargeFile(join(own, 'large'));
   const times: number[] = [];
   for (let i = 0; i < smallFiles; i += 1) {
     const start = performance.now();
@@ -69,9 +63,32 @@ async function measureIn(folder: string, own: string): Promise<Disk> {
     folder,
     fileSystem: fileSystems[type] ?? `type 0x${type.toString(16)}`,
     freeBytes,
-    writeBytesPerSecond: (block * blocks) / seconds,
+    writeBytesPerSecond: (block * blocks) / writeSeconds,
+    readBytesPerSecond: (block * blocks) / readSeconds,
     smallFileMs: times[smallFiles >> 1]!,
   };
+}
+
+async function timeLargeFile(
+  path: string,
+): Promise<{ readonly writeSeconds: number; readonly readSeconds: number }> {
+  const data = Buffer.alloc(block, 0x5a);
+  const file = await open(path, 'w+');
+  try {
+    const began = performance.now();
+    for (let i = 0; i < blocks; i += 1) await file.write(data);
+    await file.sync();
+    const written = performance.now();
+    forgetFile(file.fd);
+    const forgotten = performance.now();
+    for (let i = 0; i < blocks; i += 1) await file.read(data, 0, block, i * block);
+    return {
+      writeSeconds: (written - began) / 1000,
+      readSeconds: (performance.now() - forgotten) / 1000,
+    };
+  } finally {
+    await file.close();
+  }
 }
 
 /** By the magic numbers of statfs(2). */
@@ -103,20 +120,21 @@ export async function diskFinding(check: string, folder: string): Promise<Findin
 }
 
 export function judgeDisk(check: string, disk: Disk): Finding {
-  const { folder, fileSystem, freeBytes, writeBytesPerSecond, smallFileMs } = disk;
-  const value = `${folder} (${fileSystem}): ${bytes(freeBytes)} free, ${bytes(writeBytesPerSecond)}/s, ${milliseconds(smallFileMs)} a small file`;
+  const { folder, fileSystem, freeBytes, writeBytesPerSecond, readBytesPerSecond, smallFileMs } = disk;
+  const value = `${folder} (${fileSystem}): ${bytes(freeBytes)} free, ${bytes(writeBytesPerSecond)}/s written, ${bytes(readBytesPerSecond)}/s read, ${milliseconds(smallFileMs)} a small file`;
   if (freeBytes < roomBytes.failure)
     return failure(check, value, 'Free some space: not even one checkpoint of ResNet-50 fits.', { ...disk });
   if (freeBytes < roomBytes.warning)
     return unless(true, check, value, 'Free some space: checkpoints of ResNet-50 take up to 280 MB each.', {
       ...disk,
     });
-  const slow = writeBytesPerSecond < slowBytesPerSecond || smallFileMs > slowRenameMs;
+  const slow =
+    Math.min(writeBytesPerSecond, readBytesPerSecond) < slowBytesPerSecond || smallFileMs > slowRenameMs;
   return unless(
     slow,
     check,
     value,
-    'This disk is slow, or busy: write checkpoints less often, or choose another folder.',
+    'This disk is slow, or busy: write checkpoints less often, or choose another folder (for data: LOCKSTEP_CACHE).',
     { ...disk },
   );
 }
