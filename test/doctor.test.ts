@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LinkHub } from '../src/cli/doctor/links/hub.js';
 import { takePart } from '../src/cli/doctor/links/member.js';
 import type { DoctorReport } from '../src/cli/doctor.js';
+import { networkOf } from '../src/cli/network-option.js';
 import { packageRoot } from '../src/shared/package-root.js';
 import { newKeyPair } from '../src/shared/security/join.js';
 import { Commands, type Ended } from './lockstep-command.js';
@@ -110,6 +111,14 @@ describe('between hosts', () => {
     expect(links).toMatchObject([{ path: 'frames', encrypted: false, sameMachine: false }]);
     expect(links[0]!.skewMs).toBeLessThan(20);
     expect(existsSync(file)).toBe(false);
+    // What `lockstep scale --network` forecasts with.
+    const saved = join(commands.folder, 'doctor.json');
+    writeFileSync(saved, ended.stdout);
+    const { fit, bothWaysBytesPerSecond } = links[0]!;
+    expect(await networkOf(saved, () => {})).toEqual({
+      bytesPerSecond: Math.min(fit!.bytesPerSecond, bothWaysBytesPerSecond!),
+      delayMs: Math.max(0, fit!.latencyMs),
+    });
   });
 
   it('missing ones are a failure of those that came', async () => {
