@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { LockstepError } from '../shared/errors.js';
 import { linkMs } from '../shared/plan/link-model.js';
 import { type Link, parseLink } from '../shared/simulation/link.js';
+import { whyUnreadable } from '../shared/unreadable.js';
 
 /** What is needed of `lockstep doctor --json`. */
 const reportSchema = z.object({
@@ -54,8 +55,7 @@ async function readReport(path: string): Promise<z.infer<typeof reportSchema>> {
   try {
     return reportSchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {
-    const why =
-      cause instanceof z.ZodError ? z.prettifyError(cause).replace(/\s+/g, ' ') : (cause as Error).message;
+    const why = whyUnreadable(cause);
     throw new LockstepError('USAGE', `'${path}' is no network: ${why}.`, {
       hint: 'Give rate and latency, as in 10gbit,0.05ms, or the file that `lockstep doctor --hosts N --json` wrote.',
       cause,

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
 import { stepTraceSchema } from '../shared/protocol/step-trace.js';
+import { whyUnreadable } from '../shared/unreadable.js';
 import { AppendFile } from './append-file.js';
 
 const count = z.int().nonnegative();
@@ -124,7 +125,7 @@ export async function readMetrics(path: string): Promise<MetricsEvent[]> {
 export function parseEvent(line: string, path: string, number: number): MetricsEvent {
   const parsed = metricsEventSchema.safeParse(parseJson(line));
   if (parsed.success) return parsed.data;
-  const why = z.prettifyError(parsed.error).replace(/\s+/g, ' ');
+  const why = whyUnreadable(parsed.error);
   throw new LockstepError('RUN_FOLDER', `${path}, line ${number} is no event: ${why}.`);
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { isSystemError, writeAtomically } from '../../shared/checkpoint/durable.js';
 import { LockstepError } from '../../shared/errors.js';
+import { whyUnreadable } from '../../shared/unreadable.js';
 import { machineSchema } from '../scale/study.js';
 import { answer } from './answer.js';
 import { budgetRules } from './budget.js';
@@ -91,8 +92,7 @@ export async function readComparison(folder: string): Promise<Comparison> {
         hint: 'A comparison is what `lockstep compare` makes.',
       });
     }
-    const why =
-      cause instanceof z.ZodError ? z.prettifyError(cause).replace(/\s+/g, ' ') : (cause as Error).message;
+    const why = whyUnreadable(cause);
     throw new LockstepError('RUN_FOLDER', `${path} can't be read: ${why}.`, { cause });
   }
 }

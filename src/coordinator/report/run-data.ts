@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { LockstepError } from '../../shared/errors.js';
+import { whyUnreadable } from '../../shared/unreadable.js';
 import { type Evaluation, readEvaluation } from '../evaluate/evaluation-file.js';
 import { type MetricsEvent, type StepEvent, salvageMetrics } from '../metrics.js';
 import { type RunRecord, readRun, runFolderAt } from '../run-folder.js';
@@ -40,7 +41,7 @@ export async function readRunData(path: string): Promise<RunData> {
   const record = await readRun(path);
   const planned = plannedSchema.safeParse(record.config);
   if (!planned.success) {
-    const why = z.prettifyError(planned.error).replace(/\s+/g, ' ');
+    const why = whyUnreadable(planned.error);
     throw new LockstepError('RUN_FOLDER', `${path}/run.json has a config that can't be read: ${why}.`);
   }
   const folder = runFolderAt(path);

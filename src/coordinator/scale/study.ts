@@ -6,6 +6,7 @@ import { isSystemError, writeAtomically } from '../../shared/checkpoint/durable.
 import { LockstepError } from '../../shared/errors.js';
 import { simulatedComputeSchema } from '../../shared/simulation/compute.js';
 import { linkSchema } from '../../shared/simulation/link.js';
+import { whyUnreadable } from '../../shared/unreadable.js';
 import { modes } from './plan.js';
 
 const count = z.int().positive();
@@ -112,8 +113,7 @@ export async function readStudyFile(path: string): Promise<Study> {
     return studySchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {
     if (isSystemError(cause, 'ENOENT', 'ENOTDIR')) throw cause;
-    const why =
-      cause instanceof z.ZodError ? z.prettifyError(cause).replace(/\s+/g, ' ') : (cause as Error).message;
+    const why = whyUnreadable(cause);
     throw new LockstepError('RUN_FOLDER', `${path} can't be read: ${why}.`, { cause });
   }
 }

@@ -1,8 +1,8 @@
 /** Reads checkpoints: opens one and proves its digests, finds the newest good one of a run, removes old ones. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { z } from 'zod';
 import { LockstepError } from '../errors.js';
+import { whyUnreadable } from '../unreadable.js';
 import { type CheckpointTensor, checkpointsFolder, setAside } from './checkpoint-writer.js';
 import { isSystemError } from './durable.js';
 import { type Manifest, manifestSchema } from './manifest.js';
@@ -63,7 +63,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   }
   const parsed = manifestSchema.safeParse(parseJson(text));
   if (!parsed.success) {
-    const why = z.prettifyError(parsed.error).replace(/\s+/g, ' ');
+    const why = whyUnreadable(parsed.error);
     throw new LockstepError('CHECKPOINT', `${path} is no manifest of a checkpoint: ${why}.`);
   }
   return parsed.data;
