@@ -48,6 +48,13 @@ describe('convolution', () => {
     { name: '7x7, stride 2', size: 7, stride: 2, shape: [1, 8, 6, 2] },
     { name: '1x1, stride 1', size: 1, stride: 1, shape: [2, 3, 4, 2] },
     { name: '1x1, stride 2', size: 1, stride: 2, shape: [2, 4, 4, 2] },
+    { name: '1x1, stride 1, many pixels', size: 1, stride: 1, shape: [1, 17, 16, 1] },
+    { name: '1x1, stride 2, odd input', size: 1, stride: 2, shape: [2, 3, 5, 2] },
+    { name: '3x3, one pixel', size: 3, stride: 1, shape: [3, 1, 1, 2] },
+    { name: '3x3, 2x2 pixels', size: 3, stride: 1, shape: [2, 2, 2, 2] },
+    { name: '3x3, stride 2, to one pixel', size: 3, stride: 2, shape: [2, 2, 2, 2] },
+    { name: '3x3, stride 2, to 2x2 pixels', size: 3, stride: 2, shape: [2, 4, 3, 2] },
+    { name: '7x7, three pixels', size: 7, stride: 1, shape: [2, 3, 1, 2] },
   ])('$name', ({ size, stride, shape }) => {
     const [inputs, channels] = [shape[3]!, 3];
     expectOperation({

@@ -7,8 +7,8 @@ type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 // TensorFlow leaves oneDNN off on processors without AVX-512, where it helps as much: see docs/design.md.
 process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
-// Mixed precision is for convolutions. Products of matrices are a head's and an objective's: they cost next to nothing,
-// and rounded to 16 bits they would change the loss (similarities are divided by the temperature, and compared).
-process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE ??= 'MatMul,BatchMatMulV2';
+// Mixed precision is for convolutions. MatMul is a head's and an objective's: it costs next to nothing, and rounded to 16
+// bits it would change the loss (similarities are divided by the temperature, and compared).
+process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE ??= 'MatMul';
 
 export const tf: TensorFlow = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu');

@@ -3,6 +3,7 @@ import type { Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
+import { convolutionByPixel, pointwiseConvolution } from './convolution-by-products.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
 
 /**
@@ -20,6 +21,11 @@ export function symmetricPadding(size: number, stride: number): Attributes {
   };
 }
 
+/** Up to so many pixels that come out of it, a 1x1 convolution is faster as a product: see docs/design.md. */
+const pointwisePixels = 256;
+/** The same for larger kernels. */
+const windowPixels = 4;
+
 /**
  * @param x [B,H,W,in]
  * @param kernel [size,size,in,out], size odd
@@ -27,6 +33,9 @@ export function symmetricPadding(size: number, stride: number): Attributes {
  */
 export function convolution(x: Tensor4D, kernel: Tensor4D, stride: number): Tensor4D {
   const [size] = kernel.shape;
+  const pixels = Math.ceil(x.shape[1] / stride) * Math.ceil(x.shape[2] / stride);
+  if (size === 1 && pixels <= pointwisePixels) return pointwiseConvolution(x, kernel, stride);
+  if (size > 1 && pixels <= windowPixels) return convolutionByPixel(x, kernel, stride);
   // TensorFlow has no oneDNN kernel for the gradients of a convolution with explicit padding; with an operation of its
   // own for the padding, a strided 3x3 backward is three times as fast on a CPU.
   const apart = stride > 1 && size > 1;
