@@ -17,7 +17,7 @@ import resnet_torch
 
 def network(config: dict[str, Any]) -> nn.ModuleList:
     """The encoder with a linear head, or with a projection head of dense layers, and nothing else on top."""
-    encoder = resnet_torch.ResNet50()
+    encoder = resnet_torch.ResNet50("cifar")
     projection = config["model"].get("projection")
     if projection is None:
         return nn.ModuleList([encoder])

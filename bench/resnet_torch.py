@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Precision = Literal["float32", "bfloat16"]
+Stem = Literal["cifar", "imagenet"]
 
-PARAMETERS = 23_520_842
+PARAMETERS = {"cifar": 23_520_842, "imagenet": 23_528_522}
 CLASSES = 10
 IMAGE_SIZE = 32
 MEAN = (0.4914, 0.4822, 0.4465)
@@ -44,17 +45,24 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """ResNet-50 with a 3x3 stem of stride 1 and no pooling after it; uint8 NHWC images in, logits out."""
+    """ResNet-50: uint8 NHWC images in, logits out.
+
+    Its stem is 3x3 with stride 1 and no pooling after it (cifar), or 7x7 with stride 2 and a 3x3 maximum (imagenet).
+    """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, stem: Stem) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
         self.register_buffer("scale", 1 / (torch.tensor(STD).view(1, 3, 1, 1) * 255))
+        size, stride = (3, 1) if stem == "cifar" else (7, 2)
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)
+            nn.Conv2d(3, 64, size, stride=stride, padding=size // 2, bias=False),
+            nn.BatchNorm2d(64),
+            nn.ReLU(inplace=True),
+            nn.Identity() if stem == "cifar" else nn.MaxPool2d(3, stride=2, padding=1),
         )
         blocks: list[nn.Module] = []
         channels = 64
@@ -73,16 +81,16 @@ class ResNet50(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-def build(seed: int) -> ResNet50:
+def build(seed: int, stem: Stem = "cifar") -> ResNet50:
     """A network with channels_last weights."""
     torch.manual_seed(seed)
-    model = ResNet50()
+    model = ResNet50(stem)
     for parameter in model.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     count = sum(parameter.numel() for parameter in model.parameters())
-    if count != PARAMETERS:
-        raise RuntimeError(f"this ResNet-50 has {count} parameters, not {PARAMETERS}")
+    if count != PARAMETERS[stem]:
+        raise RuntimeError(f"this ResNet-50 has {count} parameters, not {PARAMETERS[stem]}")
     return model
 
 

@@ -1,4 +1,4 @@
-"""Times a training step of ResNet-50 (cifar stem) in TensorFlow: one tf.function, NHWC, fused BatchNorm."""
+"""Times a training step of ResNet-50 in TensorFlow: one tf.function, NHWC, fused BatchNorm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # by itself it is off where
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-PARAMETERS = 23_520_842
+PARAMETERS = {"cifar": 23_520_842, "imagenet": 23_528_522}
 CLASSES = 10
 IMAGE_SIZE = 32
 MEAN = (0.4914, 0.4822, 0.4465)
@@ -26,14 +26,18 @@ WEIGHT_DECAY = 5e-4
 
 
 class ResNet50:
-    """ResNet-50 with a 3x3 stem of stride 1 and no pooling after it, in bare TensorFlow ops."""
+    """ResNet-50 in bare TensorFlow ops.
 
-    def __init__(self, compute: tf.DType) -> None:
+    Its stem is 3x3 with stride 1 and no pooling after it (cifar), or 7x7 with stride 2 and a 3x3 maximum (imagenet).
+    """
+
+    def __init__(self, compute: tf.DType, stem: str) -> None:
         self.compute = compute
+        self.small = stem == "cifar"
         self.trainable: list[tf.Variable] = []
         self.statistics: list[tf.Variable] = []
         self._random = np.random.default_rng(1)
-        self.stem = self._conv_norm(3, 3, 64)
+        self.stem = self._conv_norm(3 if self.small else 7, 3, 64)
         self.blocks: list[tuple[int, list[Any], Any]] = []
         channels = 64
         for width, count, first_stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
@@ -77,7 +81,8 @@ class ResNet50:
         """Logits [batch, 10] of uint8 images [batch, 32, 32, 3], with the batch's own statistics."""
         scale = 1 / (255 * np.asarray(STD, np.float32))
         x = (tf.cast(images, tf.float32) - 255 * np.asarray(MEAN, np.float32)) * scale
-        x = tf.nn.relu(self._apply(tf.cast(x, self.compute), self.stem))
+        x = tf.nn.relu(self._apply(tf.cast(x, self.compute), self.stem, 1 if self.small else 2))
+        x = x if self.small else tf.nn.max_pool2d(x, 3, 2, "SAME")
         for stride, (first, second, third), shortcut in self.blocks:
             y = tf.nn.relu(self._apply(x, first))
             y = tf.nn.relu(self._apply(y, second, stride))
@@ -113,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Example: python bench/tf_step.py --precision bfloat16 --threads 2"
     )
+    parser.add_argument("--stem", choices=("cifar", "imagenet"), default="cifar")
     parser.add_argument("--batch", type=int, default=32, help="images in a step (default 32)")
     parser.add_argument("--threads", type=int, default=2, help="threads of one operation (default 2)")
     parser.add_argument("--interop-threads", type=int, default=2, help="operations at a time (default 2)")
@@ -134,10 +140,10 @@ def main() -> None:
     if args.precision == "bfloat16" and not by_cast:
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
 
-    model = ResNet50(tf.bfloat16 if by_cast else tf.float32)
+    model = ResNet50(tf.bfloat16 if by_cast else tf.float32, args.stem)
     count = sum(int(np.prod(weight.shape)) for weight in model.trainable)
-    if count != PARAMETERS:
-        raise RuntimeError(f"this ResNet-50 has {count} parameters, not {PARAMETERS}")
+    if count != PARAMETERS[args.stem]:
+        raise RuntimeError(f"this ResNet-50 has {count} parameters, not {PARAMETERS[args.stem]}")
     random = np.random.default_rng(2)
     batches = [
         (

@@ -1,4 +1,4 @@
-"""Times a training step of ResNet-50 (cifar stem) in PyTorch: one process, N threads, channels_last."""
+"""Times a training step of ResNet-50 in PyTorch: one process, N threads, channels_last."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Example: python bench/torch_step.py --precision bfloat16 --threads 2"
     )
+    parser.add_argument("--stem", choices=("cifar", "imagenet"), default="cifar")
     parser.add_argument("--batch", type=int, default=32, help="images in a step (default 32)")
     parser.add_argument("--threads", type=int, default=2, help="threads of one operation (default 2)")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
@@ -26,7 +27,7 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     torch.set_num_interop_threads(1)
-    model = resnet_torch.build(seed=1)
+    model = resnet_torch.build(seed=1, stem=args.stem)
     sgd = resnet_torch.optimiser(model)
     batches = resnet_torch.random_batches(args.batch, count=4, seed=2)
     network = torch.compile(model) if args.compile else model

@@ -23,7 +23,8 @@ async function computed(precision: Precision): Promise<Record<string, Float32Arr
   sessions.push(session);
   const traced = session.trace('precision', (trace) => {
     const image = trace.input('image', 'float32', [rows, 4, 4, 8]) as Tensor4D;
-    const kernel = trace.input('kernel', 'float32', [1, 1, 8, 8]) as Tensor4D;
+    const pointwise = trace.input('pointwise', 'float32', [1, 1, 8, 8]) as Tensor4D;
+    const window = trace.input('window', 'float32', [3, 3, 8, 8]) as Tensor4D;
     const head = trace.input('head', 'float32', [8, 8]) as Tensor2D;
     const embeddings = trace.input('embeddings', 'float32', [rows, 8]) as Tensor2D;
     const labels = tf.tensor1d(
@@ -35,9 +36,11 @@ async function computed(precision: Precision): Promise<Record<string, Float32Arr
     const V = tf.div(projected, tf.norm(projected, 2, 1, true)) as Tensor2D;
     const { loss, dV } = npairsGradient(V, labels, 0.05);
     // Products come one after the other: TensorFlow leaves a lone one in float32.
-    const twice = convolution(tf.relu(convolution(image, kernel, 1)), kernel, 1);
+    const twice = (kernel: Tensor4D) => convolution(tf.relu(convolution(image, kernel, 1)), kernel, 1);
     return {
-      convolutions: tf.relu(twice),
+      // The first becomes products of matrices, the other doesn't.
+      pointwise: tf.relu(twice(pointwise)),
+      windows: tf.relu(twice(window)),
       heads: tf.relu(projected),
       loss,
       gradient: tf.relu(dV),
@@ -45,7 +48,8 @@ async function computed(precision: Precision): Promise<Record<string, Float32Arr
   });
   const outputs = await traced.run({
     image: spread(rows * 128, 1),
-    kernel: spread(64, 2),
+    pointwise: spread(64, 2),
+    window: spread(9 * 64, 5).map((weight) => weight / 9),
     head: spread(64, 3),
     embeddings: spread(rows * 8, 4),
   });
@@ -60,11 +64,16 @@ async function computed(precision: Precision): Promise<Record<string, Float32Arr
 
 describe('a run in bfloat16', () => {
   it('computes convolutions in it; heads and objectives have the bits of float32', async () => {
-    const { convolutions: rounded, ...found } = await computed('bfloat16');
-    const { convolutions: exact, ...expected } = await computed('float32');
+    const { pointwise, windows, ...found } = await computed('bfloat16');
+    const { pointwise: exactPointwise, windows: exactWindows, ...expected } = await computed('float32');
     expect(found).toEqual(expected);
-    const largest = Math.max(...rounded!.map((value, i) => Math.abs(value - exact![i]!)));
-    expect(largest).toBeGreaterThan(1e-4);
-    expect(largest).toBeLessThan(0.1);
+    for (const [rounded, exact] of [
+      [pointwise!, exactPointwise!],
+      [windows!, exactWindows!],
+    ] as const) {
+      const largest = Math.max(...rounded.map((value, i) => Math.abs(value - exact[i]!)));
+      expect(largest).toBeGreaterThan(1e-4);
+      expect(largest).toBeLessThan(0.1);
+    }
   });
 });

@@ -5,7 +5,7 @@ import { ratiosByRound, summary } from './statistics.mjs';
 
 /** @typedef {import('./contestants.mjs').Figures} Figures */
 /** @typedef {import('./statistics.mjs').Summary} Summary */
-/** @typedef {'step' | 'workers' | 'allreduce' | 'memory' | 'start'} SectionName */
+/** @typedef {'step' | 'stem' | 'workers' | 'allreduce' | 'memory' | 'start'} SectionName */
 /**
  * `over` is a contestant's figure divided by another's in the same round; without it the figure itself is judged.
  * @typedef {object} Claim
@@ -38,6 +38,22 @@ export const SECTIONS = {
     claims: PRECISIONS.flatMap((precision) => [
       throughput('torch', 1.05, 'images/s against PyTorch')('ours', precision),
       throughput('tf', 0.97, 'images/s against TensorFlow')('ours', precision),
+    ]),
+  },
+  stem: {
+    title: 'ImageNet stem on 32x32 images: one worker, 2 threads, batch 132',
+    shown: ['imagesPerSec', 'ms'],
+    claims: PRECISIONS.flatMap((precision) => [
+      throughput(
+        'torch-imagenet',
+        1.05,
+        'ImageNet stem, images/s against PyTorch',
+      )('ours-imagenet', precision),
+      throughput(
+        'tf-imagenet',
+        0.97,
+        'ImageNet stem, images/s against TensorFlow',
+      )('ours-imagenet', precision),
     ]),
   },
   workers: {

@@ -21,6 +21,8 @@ import { join } from 'node:path';
 export const PRECISIONS = /** @type {const} */ (['float32', 'bfloat16']);
 /** Images of a step, over all workers. */
 const BATCH = 32;
+/** With the ImageNet stem, whose steps are far smaller: a worker's half of the Keras example's batch. */
+const STEM_BATCH = 132;
 const SIZE_MB = 94;
 
 /**
@@ -40,12 +42,14 @@ export function contestants(root, { steps, warmup, repeats }) {
     const oneWorker = [...step, '--threads', '2', '--batch', `${BATCH}`];
     const twoWorkers = [...step, '--threads', '1', '--workers', '2'];
     const network = ['bench', 'step', '--json', '--encoder', 'resnet50', '--stem', 'cifar'];
+    const alone = ['--workers', '1', '--exchange', 'none'];
+    const imagenet = [...step, '--threads', '2', '--batch', `${STEM_BATCH}`, '--stem', 'imagenet'];
     all.push(
       {
         id: `ours-${precision}`,
         name: 'Lockstep',
         program: 'node',
-        args: [ours, ...network, ...oneWorker, '--workers', '1', '--exchange', 'none'],
+        args: [ours, ...network, ...oneWorker, ...alone],
         read: readStep,
       },
       {
@@ -67,6 +71,27 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'PyTorch DDP, gloo',
         program: 'python',
         args: [script('torch_ddp.py'), ...twoWorkers, '--batch', `${BATCH}`],
+        read: readStep,
+      },
+      {
+        id: `ours-imagenet-${precision}`,
+        name: 'Lockstep',
+        program: 'node',
+        args: [ours, 'bench', 'step', '--json', '--encoder', 'resnet50', ...imagenet, ...alone],
+        read: readStep,
+      },
+      {
+        id: `torch-imagenet-${precision}`,
+        name: 'PyTorch, channels_last',
+        program: 'python',
+        args: [script('torch_step.py'), ...imagenet],
+        read: readStep,
+      },
+      {
+        id: `tf-imagenet-${precision}`,
+        name: 'TensorFlow, tf.function',
+        program: 'python',
+        args: [script('tf_step.py'), ...imagenet],
         read: readStep,
       },
     );
