@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { MemoryViews } from './memory-views.js';
 
-const kilo = 1 << 10;
+const mega = 1 << 20;
 
 /** How many views were made. */
 function counting() {
@@ -15,30 +15,30 @@ function counting() {
 
 it('are made once for an address', () => {
   const { views, made } = counting();
-  const first = views.at(64n, 128 * kilo);
-  expect(views.at(64n, 128 * kilo)).toBe(first);
+  const first = views.at(64n, 8 * mega);
+  expect(views.at(64n, 8 * mega)).toBe(first);
   // A smaller block where a larger one was.
-  expect(views.at(64n, 100 * kilo)).toBe(first);
-  expect(views.at(128n, 128 * kilo)).not.toBe(first);
+  expect(views.at(64n, 6 * mega)).toBe(first);
+  expect(views.at(128n, 8 * mega)).not.toBe(first);
   expect(made).toHaveLength(2);
 });
 
 it('are made anew for a larger block', () => {
   const { views } = counting();
-  const first = views.at(64n, 128 * kilo);
-  const larger = views.at(64n, 256 * kilo);
+  const first = views.at(64n, 8 * mega);
+  const larger = views.at(64n, 16 * mega);
   expect(larger).not.toBe(first);
-  expect(larger.byteLength).toBe(256 * kilo);
-  expect(views.at(64n, 128 * kilo)).toBe(larger);
+  expect(larger.byteLength).toBe(16 * mega);
+  expect(views.at(64n, 8 * mega)).toBe(larger);
 });
 
 it('are not kept where they are small, or after they were forgotten', () => {
   const { views } = counting();
-  expect(views.at(64n, 100)).not.toBe(views.at(64n, 100));
+  for (const bytes of [100, mega - 1]) expect(views.at(64n, bytes)).not.toBe(views.at(64n, bytes));
   expect(views.at(64n, 0).byteLength).toBe(0);
-  const kept = views.at(64n, 128 * kilo);
+  const kept = views.at(64n, 8 * mega);
   views.forget(64n);
-  expect(views.at(64n, 128 * kilo)).not.toBe(kept);
+  expect(views.at(64n, 8 * mega)).not.toBe(kept);
 });
 
 it('are let go of when they would be too many', () => {
