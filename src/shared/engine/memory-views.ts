@@ -3,8 +3,9 @@
 /**
  * V8 counts a view as memory outside of its heap until the view is collected, and every 64 MB of new ones start a full
  * collection: with new views, one or two in every step of ResNet-50, a twentieth of the processor's time. Smaller ones
- * than this don't add up to that. Nor may they be kept: then every one of 192 KB lay 128 bytes behind the last and none where an old one had been, so that the process
- * grew by 0.5 MB a step. It seems that what V8 notes of a view lies between them, and that glibc finds too little room.
+ * than this don't add up to that. Nor may they be kept: then every block of 192 KB lay 128 bytes behind the last, none
+ * where an old one had been, and the process grew by 0.5 MB a step. It seems that what V8 notes of a view lies between
+ * them, and that glibc then finds too little room.
  */
 const smallest = 1 << 20;
 /** The most bytes of all views that are kept: what V8 counts must stay far below its heap's own limit. */
