@@ -41,7 +41,8 @@ export function contestants(root, { steps, warmup, repeats }) {
     const step = ['--precision', precision, ...length];
     const oneWorker = [...step, '--threads', '2', '--batch', `${BATCH}`];
     const twoWorkers = [...step, '--threads', '1', '--workers', '2'];
-    const network = ['bench', 'step', '--json', '--encoder', 'resnet50', '--stem', 'cifar'];
+    const bench = ['bench', 'step', '--json', '--encoder', 'resnet50'];
+    const network = [...bench, '--stem', 'cifar'];
     const alone = ['--workers', '1', '--exchange', 'none'];
     const imagenet = [...step, '--threads', '2', '--batch', `${STEM_BATCH}`, '--stem', 'imagenet'];
     all.push(
@@ -77,7 +78,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         id: `ours-imagenet-${precision}`,
         name: 'Lockstep',
         program: 'node',
-        args: [ours, 'bench', 'step', '--json', '--encoder', 'resnet50', ...imagenet, ...alone],
+        args: [ours, ...bench, ...imagenet, ...alone],
         read: readStep,
       },
       {
