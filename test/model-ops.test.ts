@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { describe, expect, it } from 'vitest';
 import { tf } from '../src/shared/engine/tensorflow.js';
@@ -12,6 +13,7 @@ import { dropout } from '../src/shared/model/ops/dropout.js';
 import { globalAverage, maxPool } from '../src/shared/model/ops/pooling.js';
 import { withGradient } from '../src/shared/model/ops/raw.js';
 import { addRelu, relu } from '../src/shared/model/ops/relu.js';
+import { winogradConvolution } from '../src/shared/model/ops/winograd.js';
 import { combineMoments, combineSums } from '../src/worker/exchange/moments.js';
 import { dot, draws, expectClose, expectOperation, finiteDifferences } from './numeric.js';
 
@@ -40,6 +42,25 @@ function windows(
 const outputs = ([batch, height, width]: Shape4, stride: number, channels: number) =>
   batch * Math.ceil(height / stride) * Math.ceil(width / stride) * channels;
 
+/** The convolution of x with a kernel [size,size,in,channels], by its definition. */
+function convolved(
+  shape: Shape4,
+  size: number,
+  stride: number,
+  channels: number,
+  x: Float64Array,
+  kernel: Float64Array,
+): Float64Array {
+  const inputs = shape[3];
+  const y = new Float64Array(outputs(shape, stride, channels));
+  windows(shape, size, stride, (output, input, position) => {
+    for (let c = 0; c < inputs; c++)
+      for (let o = 0; o < channels; o++)
+        y[output * channels + o]! += x[input * inputs + c]! * kernel[(position * inputs + c) * channels + o]!;
+  });
+  return y;
+}
+
 describe('convolution', () => {
   it.each([
     { name: '3x3, stride 1', size: 3, stride: 1, shape: [2, 4, 5, 2] },
@@ -60,18 +81,55 @@ describe('convolution', () => {
     expectOperation({
       op: (x: Tensor4D, kernel: Tensor4D) => convolution(x, kernel, stride),
       shapes: [shape, [size, size, inputs, channels]],
-      reference: (x, kernel) => {
-        const y = new Float64Array(outputs(shape as unknown as Shape4, stride, channels));
-        windows(shape, size, stride, (output, input, position) => {
-          for (let c = 0; c < inputs; c++)
-            for (let o = 0; o < channels; o++)
-              y[output * channels + o]! +=
-                x![input * inputs + c]! * kernel![(position * inputs + c) * channels + o]!;
-        });
-        return y;
-      },
+      reference: (x, kernel) => convolved(shape as unknown as Shape4, size, stride, channels, x!, kernel!),
     });
   });
+});
+
+describe("Winograd's algorithm", () => {
+  it.each([
+    { name: 'one tile', shape: [2, 4, 4, 3] as Shape4 },
+    { name: 'a tile that is not full', shape: [2, 3, 3, 2] as Shape4 },
+    { name: 'four tiles', shape: [1, 8, 8, 2] as Shape4 },
+    { name: 'more rows than columns, and neither fills its tiles', shape: [2, 7, 5, 2] as Shape4 },
+    { name: 'one pixel', shape: [3, 1, 1, 2] as Shape4 },
+  ])('$name', ({ shape }) => {
+    expectOperation({
+      op: winogradConvolution,
+      shapes: [shape, [3, 3, shape[3], 2]],
+      reference: (x, kernel) => convolved(shape, 3, 1, 2, x!, kernel!),
+    });
+  });
+
+  it.each([
+    { size: 3, stride: 1, width: 7, channels: 128, chosen: true },
+    { size: 3, stride: 1, width: 8, channels: 128, chosen: false },
+    { size: 3, stride: 1, width: 7, channels: 127, chosen: false },
+    { size: 3, stride: 1, width: 7, channels: 257, chosen: false },
+    { size: 3, stride: 2, width: 7, channels: 128, chosen: false },
+    { size: 5, stride: 1, width: 7, channels: 128, chosen: false },
+  ])(
+    'computes a kernel $size wide at stride $stride, images $width wide, $channels channels: $chosen',
+    (example) => {
+      const { size, stride, width, channels, chosen } = example;
+      tf.tidy(() => {
+        const floats = (...shape: Shape4) =>
+          tf.tensor4d(
+            Float32Array.from(
+              draws(
+                shape.reduce((a, b) => a * b),
+                'x',
+              ),
+            ),
+            [...shape],
+          );
+        const x = floats(1, width, width, channels);
+        const kernel = floats(size, size, channels, channels);
+        const bits = (winograd: boolean) => convolution(x, kernel, stride, winograd).dataSync();
+        expect(isDeepStrictEqual(bits(true), bits(false))).toBe(!chosen);
+      });
+    },
+  );
 });
 
 describe('pooling', () => {

@@ -41,7 +41,7 @@ export class Session {
   readonly #inFlight = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(config: SessionConfig) {
+  constructor(readonly config: SessionConfig) {
     const options = c.newSessionOptions();
     const proto = configProto(config);
     try {

@@ -46,6 +46,8 @@ export interface Scope {
   readonly global?: ((layer: string) => GlobalBatch) | undefined;
   /** int32 [2], another one for every step and micro-batch; models that drop out need it in training. */
   readonly dropoutSeed?: Tensor;
+  /** 3x3 convolutions of small images by Winograd's algorithm: where they are computed in float32, and on a CPU. */
+  readonly winograd?: boolean;
   parameter(name: string): Tensor;
   statistic(name: string): Tensor;
   /**

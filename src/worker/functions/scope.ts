@@ -15,6 +15,7 @@ export class ReplicaScope implements Scope {
   readonly training: boolean = true;
   readonly global: Scope['global'];
   readonly dropoutSeed?: Tensor;
+  readonly winograd: boolean;
   readonly #bound = new Map<string, Tensor>();
   readonly #observed = new Map<string, Tensor>();
 
@@ -26,6 +27,7 @@ export class ReplicaScope implements Scope {
     host?: Host,
   ) {
     this.global = stage.synchronized && host ? globalBatch(host, stage.microBatches) : undefined;
+    this.winograd = usesWinograd(replica);
     if (stage.dropsOut) this.dropoutSeed = t.input('dropoutSeed', 'int32', [2]);
   }
 
@@ -59,6 +61,11 @@ export class ReplicaScope implements Scope {
   }
 }
 
+/** Whether convolutions have float32's rounding errors, and are oneDNN's: cuDNN knows Winograd's algorithm itself. */
+function usesWinograd({ session: { config } }: Replica): boolean {
+  return config.precision === 'float32' && config.device === 'cpu';
+}
+
 /** BatchNorm's view of the global batch, through the host. */
 function globalBatch(host: Host, microBatches: number): NonNullable<Scope['global']> {
   return (layer) => ({
@@ -72,6 +79,7 @@ function globalBatch(host: Host, microBatches: number): NonNullable<Scope['globa
 export function inferenceScope(t: Trace, replica: Replica): Scope {
   return {
     training: false,
+    winograd: usesWinograd(replica),
     parameter: (name) => t.read(replica.parameter(name)),
     statistic: (name) => t.read(replica.statistic(name)),
     observe: () => {},

@@ -2,10 +2,10 @@
  * Convolutions of small images, as products of matrices. oneDNN computes a convolution image by image, so it reads the
  * whole kernel for every image; where an image has one pixel that is all it does. The product takes the batch at once.
  */
-import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tfType } from '../../engine/dtype.js';
-import type { Attribute } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
+import { matMul } from './mat-mul.js';
 import { ofFloats, raw, withGradient } from './raw.js';
 
 /**
@@ -52,20 +52,12 @@ function window(index: number, extent: number, size: number, stride: number) {
   return { from, length: Math.min(start + size, extent) - from, tap: from - start };
 }
 
-/**
- * a [m,k] · b [k,n] to [m,n]. BatchMatMulV2, since mixed precision must tell a convolution's products from those of heads
- * and objectives, which are MatMul and stay in float32.
- */
+/** a [m,k] · b [k,n] to [m,n]. */
 function product(a: Tensor2D, b: Tensor2D): Tensor2D {
   return withGradient(matMul(a, b), [a, b], [a, b], (dy, a, b) => [
-    matMul(dy, b!, 'adj_y'),
-    matMul(a!, dy, 'adj_x'),
+    matMul(dy, b as Tensor2D, 'adj_y'),
+    matMul(a as Tensor2D, dy, 'adj_x'),
   ]);
-}
-
-function matMul(a: Tensor, b: Tensor, transposed?: 'adj_x' | 'adj_y'): Tensor2D {
-  const flag = (name: string): Attribute => ({ kind: 'bool', value: name === transposed });
-  return raw('BatchMatMulV2', [a, b], { ...ofFloats, adj_x: flag('adj_x'), adj_y: flag('adj_y') });
 }
 
 /** The first of every `stride` rows and columns. */

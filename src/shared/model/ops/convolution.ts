@@ -5,6 +5,7 @@ import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
 import { convolutionByPixel, pointwiseConvolution } from './convolution-by-products.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
+import { winogradConvolution } from './winograd.js';
 
 /**
  * Padding as TensorFlow wants it for a window of `size`: (size − 1)/2 zeros on every side. At stride 2 this differs
@@ -25,17 +26,28 @@ export function symmetricPadding(size: number, stride: number): Attributes {
 const pointwisePixels = 256;
 /** The same for larger kernels. */
 const windowPixels = 4;
+/** Of up to so many pixels, and so many channels in and out, a 3x3 convolution is faster by Winograd's algorithm. */
+const winogradPixels = 49;
+const winogradChannels = { from: 128, to: 256 };
+
+function winogradPays([size, , inputs, outputs]: Tensor4D['shape'], stride: number, pixels: number): boolean {
+  const { from, to } = winogradChannels;
+  const fits = Math.min(inputs, outputs) >= from && Math.max(inputs, outputs) <= to;
+  return size === 3 && stride === 1 && pixels <= winogradPixels && fits;
+}
 
 /**
  * @param x [B,H,W,in]
  * @param kernel [size,size,in,out], size odd
+ * @param winograd whether Winograd's algorithm may compute it: see `Scope`
  * @returns [B,⌈H/stride⌉,⌈W/stride⌉,out]
  */
-export function convolution(x: Tensor4D, kernel: Tensor4D, stride: number): Tensor4D {
+export function convolution(x: Tensor4D, kernel: Tensor4D, stride: number, winograd = false): Tensor4D {
   const [size] = kernel.shape;
   const pixels = Math.ceil(x.shape[1] / stride) * Math.ceil(x.shape[2] / stride);
   if (size === 1 && pixels <= pointwisePixels) return pointwiseConvolution(x, kernel, stride);
   if (size > 1 && pixels <= windowPixels) return convolutionByPixel(x, kernel, stride);
+  if (winograd && winogradPays(kernel.shape, stride, pixels)) return winogradConvolution(x, kernel);
   // TensorFlow has no oneDNN kernel for the gradients of a convolution with explicit padding; with an operation of its
   // own for the padding, a strided 3x3 backward is three times as fast on a CPU.
   const apart = stride > 1 && size > 1;
