@@ -5,8 +5,11 @@ import { Session } from '../src/shared/engine/session.js';
 import type { Precision } from '../src/shared/engine/session-config.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { npairsGradient } from '../src/shared/loss/npairs.js';
+import type { Model } from '../src/shared/model/model.js';
 import { convolution } from '../src/shared/model/ops/convolution.js';
 import { dense } from '../src/shared/model/ops/dense.js';
+import { inferenceScope } from '../src/worker/functions/scope.js';
+import { Replica } from '../src/worker/replica.js';
 
 const rows = 16;
 const sessions: Session[] = [];
@@ -75,5 +78,21 @@ describe('a run in bfloat16', () => {
       expect(largest).toBeGreaterThan(1e-4);
       expect(largest).toBeLessThan(0.1);
     }
+  });
+
+  it("has no use of Winograd's algorithm, whose rounding errors are larger; float32 has", () => {
+    const uses = (precision: Precision) => {
+      const session = new Session({ precision, device: 'cpu' });
+      sessions.push(session);
+      const replica = new Replica(session, { parameters: [], statistics: [] } as unknown as Model);
+      let winograd: boolean | undefined;
+      session.trace('scope', (trace) => {
+        winograd = inferenceScope(trace, replica).winograd;
+        return { nothing: trace.constant(tf.scalar(0)) };
+      });
+      return winograd;
+    };
+    expect(uses('bfloat16')).toBe(false);
+    expect(uses('float32')).toBe(true);
   });
 });
