@@ -12,6 +12,13 @@ test('a precision is a pass of Grappler', () => {
   }
 });
 
+test('Grappler is off where there is nothing for it to do: in float32 on a CPU', () => {
+  const off = '980101'; // field 19
+  expect(hex(configProto({ precision: 'float32', device: 'cpu' }))).toContain(off);
+  expect(hex(configProto({ precision: 'float32', device: 'gpu' }))).not.toContain(off);
+  expect(hex(configProto({ precision: 'bfloat16', device: 'cpu' }))).not.toContain(off);
+});
+
 test('one that the device does not have is an error that names another', () => {
   expect(() => configProto({ precision: 'float16', device: 'cpu' })).toThrow('precision float16 needs a GPU');
   expect(() => configProto({ precision: 'bfloat16', device: 'gpu' })).toThrow(
