@@ -26,14 +26,13 @@ export function symmetricPadding(size: number, stride: number): Attributes {
 const pointwisePixels = 256;
 /** The same for larger kernels. */
 const windowPixels = 4;
-/** Of up to so many pixels, and so many channels in and out, a 3x3 convolution is faster by Winograd's algorithm. */
-const winogradPixels = 49;
-const winogradChannels = { from: 128, to: 256 };
+/** Up to so many pixels, and from so many channels in and out on, a 3x3 convolution is faster by Winograd's algorithm. */
+const winogradPixels = 64;
+const winogradChannels = 128;
 
 function winogradPays([size, , inputs, outputs]: Tensor4D['shape'], stride: number, pixels: number): boolean {
-  const { from, to } = winogradChannels;
-  const fits = Math.min(inputs, outputs) >= from && Math.max(inputs, outputs) <= to;
-  return size === 3 && stride === 1 && pixels <= winogradPixels && fits;
+  const small = pixels <= winogradPixels && Math.min(inputs, outputs) >= winogradChannels;
+  return size === 3 && stride === 1 && small;
 }
 
 /**
