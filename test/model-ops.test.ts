@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Rank, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { describe, expect, it } from 'vitest';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import {
@@ -112,18 +112,8 @@ describe("Winograd's algorithm", () => {
     (example) => {
       const { size, stride, width, channels, chosen } = example;
       tf.tidy(() => {
-        const floats = (...shape: Shape4) =>
-          tf.tensor4d(
-            Float32Array.from(
-              draws(
-                shape.reduce((a, b) => a * b),
-                'x',
-              ),
-            ),
-            [...shape],
-          );
-        const x = floats(1, width, width, channels);
-        const kernel = floats(size, size, channels, channels);
+        const x = tf.randomNormal<Rank.R4>([1, width, width, channels], 0, 1, 'float32', 1);
+        const kernel = tf.randomNormal<Rank.R4>([size, size, channels, channels], 0, 1, 'float32', 2);
         const bits = (winograd: boolean) => convolution(x, kernel, stride, winograd).dataSync();
         expect(isDeepStrictEqual(bits(true), bits(false))).toBe(!chosen);
       });

@@ -26,7 +26,7 @@ export function configProto(config: SessionConfig): Uint8Array {
 
 /**
  * Grappler is for mixed precision, and for GPUs' layouts. In float32 on a CPU it leaves a step's time as it is, makes the
- * first one three seconds longer (ResNet-50), and takes a tenth of the memory: see docs/design.md.
+ * first one about three seconds longer (ResNet-50), and takes a tenth of the memory: see docs/design.md.
  */
 function rewriterConfig({ precision, device }: SessionConfig): Uint8Array {
   const pass = mixedPrecisionPass[precision];
