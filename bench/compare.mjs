@@ -11,6 +11,7 @@ import { contestantsOf, judge, SECTIONS } from './compare/claims.mjs';
 import { contestants, missingProgram, PRECISIONS, peersPython } from './compare/contestants.mjs';
 import { resultsMarkdown, withResults } from './compare/document.mjs';
 import { commit, machine } from './compare/machine.mjs';
+import { interruption } from './compare/process.mjs';
 import { runRounds } from './compare/rounds.mjs';
 
 /** @typedef {import('./compare/claims.mjs').SectionName} SectionName */
@@ -98,18 +99,15 @@ async function main() {
   const missing = missingProgram(ROOT, chosen);
   if (missing !== undefined) throw new Error(missing);
 
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort(new Error('interrupted')));
-  process.once('SIGTERM', () => abort.abort(new Error('interrupted')));
-
   const date = new Date().toISOString().slice(0, 16).replace('T', ' ').concat(' UTC');
   const measuredCommit = commit(ROOT);
   log(`${chosen.length} contestants, ${argv.rounds} rounds`);
   const { runs, loads } = await runRounds(chosen, {
     root: ROOT,
     rounds: argv.rounds,
+    steps: argv.steps,
     timeoutMs: argv.timeout * 1000,
-    signal: abort.signal,
+    signal: interruption(),
     log,
   });
   const busy = loads.median > BUSY;

@@ -26,10 +26,17 @@ def _enter(rank: int, world: int, threads: int, folder: str, work: Work, args: A
     dist.destroy_process_group()
 
 
-def run(work: Work, args: Any, world: int, threads: int) -> list[Any]:
-    """Calls `work(rank, args)` in each of `world` new processes; returns the results by rank."""
+def run(
+    work: Work, args: Any, world: int, threads: int, meanwhile: Callable[[], None] = lambda: None
+) -> list[Any]:
+    """Calls `work(rank, args)` in each of `world` new processes, and `meanwhile()` here; returns the results by rank."""
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     os.environ["OMP_NUM_THREADS"] = str(threads)
     with tempfile.TemporaryDirectory(prefix="lockstep-peers-") as folder:
-        multiprocessing.spawn(_enter, args=(world, threads, folder, work, args), nprocs=world)
+        ranks = multiprocessing.spawn(
+            _enter, args=(world, threads, folder, work, args), nprocs=world, join=False
+        )
+        meanwhile()
+        while not ranks.join():
+            pass
         return [torch.load(Path(folder) / f"{rank}.pt", weights_only=False) for rank in range(world)]

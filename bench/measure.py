@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -12,6 +13,54 @@ from pathlib import Path
 from typing import Any
 
 Summary = dict[str, float]
+
+
+class Turns:
+    """When each timed step begins: at once."""
+
+    def ready(self) -> None:
+        """The warm-up is over."""
+
+    def begin(self) -> None:
+        """Returns when the next step may begin."""
+
+    def end(self, ms: float) -> None:
+        """A step has taken `ms` milliseconds."""
+
+
+class TurnsOfCaller(Turns):
+    """The program that started this one says when: with a line on stdin before each step.
+
+    A line on stdout says that the warm-up is over, and one ends each step: a JSON document each, as
+    `lockstep bench step --turns` writes them.
+    """
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+
+    def ready(self) -> None:
+        print_json({"ready": True})
+
+    def begin(self) -> None:
+        if not sys.stdin.readline():
+            raise EOFError("--turns got no line for its next step")
+
+    def end(self, ms: float) -> None:
+        print_json({"ms": ms, "imagesPerSec": self._images * 1000 / ms})
+
+
+def turns_of(args: argparse.Namespace) -> Turns:
+    """Whoever `--turns` asks for, for steps of `--batch` images."""
+    return TurnsOfCaller(args.batch) if args.turns else Turns()
+
+
+def add_turns_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--turns`."""
+    parser.add_argument(
+        "--turns",
+        action="store_true",
+        help="wait for a line on stdin before each timed step, and print one of JSON after it",
+    )
 
 
 def milliseconds_since_process_start() -> float:
@@ -37,7 +86,9 @@ def summary(values: Sequence[float]) -> Summary:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def time_steps(step: Callable[[int], object], warmup: int, steps: int) -> tuple[list[float], float]:
+def time_steps(
+    step: Callable[[int], object], warmup: int, steps: int, turns: Turns
+) -> tuple[list[float], float]:
     """Runs `warmup` and then `steps` steps; `step(i)` returns only when its work is done.
 
     Returns the milliseconds of each timed step, and those from process start to the end of the first step.
@@ -45,13 +96,18 @@ def time_steps(step: Callable[[int], object], warmup: int, steps: int) -> tuple[
     first_step_ms = 0.0
     times: list[float] = []
     for index in range(warmup + steps):
-        begin = time.perf_counter()
+        if index == warmup:
+            turns.ready()
+        if index >= warmup:
+            turns.begin()
+        began = time.perf_counter()
         step(index)
-        end = time.perf_counter()
+        ms = (time.perf_counter() - began) * 1000
         if index == 0:
             first_step_ms = milliseconds_since_process_start()
         if index >= warmup:
-            times.append((end - begin) * 1000)
+            times.append(ms)
+            turns.end(ms)
     return times, first_step_ms
 
 

@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="timed steps (default 8)")
     parser.add_argument("--warmup", type=int, default=3, help="steps before those (default 3)")
     parser.add_argument("--jit", action="store_true", help="compile with XLA")
+    measure.add_turns_option(parser)
     args = parser.parse_args()
 
     tf.config.threading.set_intra_op_parallelism_threads(args.threads)
@@ -153,7 +154,9 @@ def main() -> None:
         for _ in range(4)
     ]
     step = train_step(model, batches, args.jit)
-    times, first_step_ms = measure.time_steps(step, args.warmup, args.steps)
+    times, first_step_ms = measure.time_steps(
+        step, args.warmup, args.steps, measure.turns_of(args)
+    )
     measure.print_json(
         {
             "peer": f"TensorFlow {tf.__version__}",

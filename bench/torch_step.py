@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile the network (needs g++; slow first step)"
     )
+    measure.add_turns_option(parser)
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -32,7 +33,9 @@ def main() -> None:
     batches = resnet_torch.random_batches(args.batch, count=4, seed=2)
     network = torch.compile(model) if args.compile else model
     step = resnet_torch.train_step(network, sgd, batches, args.precision)
-    times, first_step_ms = measure.time_steps(step, args.warmup, args.steps)
+    times, first_step_ms = measure.time_steps(
+        step, args.warmup, args.steps, measure.turns_of(args)
+    )
     measure.print_json(
         {
             "peer": f"PyTorch {torch.__version__}",

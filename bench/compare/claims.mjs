@@ -7,7 +7,7 @@ import { ratiosByRound, summary } from './statistics.mjs';
 /** @typedef {import('./statistics.mjs').Summary} Summary */
 /** @typedef {'step' | 'stem' | 'workers' | 'allreduce' | 'memory' | 'start'} SectionName */
 /**
- * `over` is a contestant's figure divided by another's in the same round; without it the figure itself is judged.
+ * `over` is a contestant's figure divided by another's in the same round or turn; without it the figure itself is judged.
  * @typedef {object} Claim
  * @property {string} text
  * @property {string} of
@@ -18,7 +18,7 @@ import { ratiosByRound, summary } from './statistics.mjs';
  */
 /** @typedef {{ title: string, shown: readonly (keyof Figures)[], claims: readonly Claim[] }} Section */
 /** @typedef {{ claim: Claim, measured?: Summary, verdict: 'met' | 'missed' | 'not measured' }} Judgement */
-/** @typedef {Readonly<Record<string, readonly (Figures | undefined)[]>>} Rounds by contestant, one entry a round */
+/** @typedef {Readonly<Record<string, readonly (Figures | undefined)[]>>} Rounds by contestant, one entry a round or turn */
 
 /** @type {(over: string, target: number, text: string) => (of: string, precision: string) => Claim} */
 const throughput = (over, target, text) => (of, precision) => ({

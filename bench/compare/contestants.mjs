@@ -13,6 +13,7 @@ import { join } from 'node:path';
  * @property {string} name as it stands in the table
  * @property {'node' | 'python'} program
  * @property {readonly string[]} args
+ * @property {string} [turns] those with the same name step in turn
  * @property {(report: unknown) => Figures} read
  */
 /** @typedef {'float32' | 'bfloat16'} Precision */
@@ -51,6 +52,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'Lockstep',
         program: 'node',
         args: [ours, ...network, ...oneWorker, ...alone],
+        turns: `step-${precision}`,
         read: readStep,
       },
       {
@@ -58,6 +60,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'PyTorch, channels_last',
         program: 'python',
         args: [script('torch_step.py'), ...oneWorker],
+        turns: `step-${precision}`,
         read: readStep,
       },
       {
@@ -65,6 +68,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'TensorFlow, tf.function',
         program: 'python',
         args: [script('tf_step.py'), ...oneWorker],
+        turns: `step-${precision}`,
         read: readStep,
       },
       {
@@ -72,6 +76,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'PyTorch DDP, gloo',
         program: 'python',
         args: [script('torch_ddp.py'), ...twoWorkers, '--batch', `${BATCH}`],
+        turns: `workers-${precision}`,
         read: readStep,
       },
       {
@@ -79,6 +84,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'Lockstep',
         program: 'node',
         args: [ours, ...bench, ...imagenet, ...alone],
+        turns: `stem-${precision}`,
         read: readStep,
       },
       {
@@ -86,6 +92,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'PyTorch, channels_last',
         program: 'python',
         args: [script('torch_step.py'), ...imagenet],
+        turns: `stem-${precision}`,
         read: readStep,
       },
       {
@@ -93,6 +100,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         name: 'TensorFlow, tf.function',
         program: 'python',
         args: [script('tf_step.py'), ...imagenet],
+        turns: `stem-${precision}`,
         read: readStep,
       },
     );
@@ -107,6 +115,7 @@ export function contestants(root, { steps, warmup, repeats }) {
         program: 'node',
         // Ours counts the images of each worker.
         args: [ours, ...network, ...twoWorkers, '--batch', `${BATCH / 2}`, '--exchange', exchange],
+        turns: `workers-${precision}`,
         read: readStep,
       });
     }
@@ -160,14 +169,25 @@ export function missingProgram(root, chosen) {
   return undefined;
 }
 
-/** @type {(report: unknown) => Figures} */
-function readStep(report) {
+/**
+ * @param {unknown} report of a program that measures steps
+ * @returns {Figures}
+ */
+export function readStep(report) {
   return {
     ms: number(report, ['msPerStep', 'median']),
     imagesPerSec: number(report, ['imagesPerSec', 'median']),
     peakRssBytes: number(report, ['peakRssBytes']),
     startToFirstStepMs: number(report, ['startToFirstStepMs']),
   };
+}
+
+/**
+ * @param {unknown} line what a contestant prints after a step that was its turn
+ * @returns {Figures}
+ */
+export function readTurn(line) {
+  return { ms: number(line, ['ms']), imagesPerSec: number(line, ['imagesPerSec']) };
 }
 
 /** @type {(report: unknown) => Figures} */

@@ -91,7 +91,7 @@ function facts(run) {
   const { machine } = run;
   const percent = (/** @type {number} */ share) => `${(share * 100).toFixed(0)} %`;
   return (
-    `${run.date}, commit ${run.commit}; ${run.rounds} rounds of ${run.steps} steps after ${run.warmup} ` +
+    `${run.date}, commit ${run.commit}; ${run.rounds} rounds of ${run.steps} steps in turn after ${run.warmup} ` +
     `(all-reduce: ${run.repeats} repeats). ${machine.cpu}, ${machine.cores} cores (${machine.vectors}), ` +
     `${machine.memoryGB} GB, Linux ${machine.kernel}. Node ${machine.node}; ${run.peers}. ` +
     `Others used ${percent(run.loadOfOthers.median)} of the cores just before a run (median; at most ${percent(run.loadOfOthers.max)}).`
@@ -119,7 +119,7 @@ function figureTable(name, shown, result) {
     rows.push([precision === undefined ? contestant.name : `${precision}: ${contestant.name}`, ...cells]);
   }
   rows.sort(([a = ''], [b = '']) => Number(b.startsWith('float32')) - Number(a.startsWith('float32')));
-  return table(['median over the rounds (min–max)', ...shown.map((figure) => FIGURES[figure].title)], rows);
+  return table(['median (min–max)', ...shown.map((figure) => FIGURES[figure].title)], rows);
 }
 
 /** @param {readonly Judgement[]} judgements */

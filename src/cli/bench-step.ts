@@ -7,6 +7,7 @@ import { newKeyPair } from '../shared/security/join.js';
 import { medianOf } from '../shared/statistics/estimate.js';
 import type { StepBenchReply, StepBenchRequest } from '../worker/bench-step-worker.js';
 import { BenchProcess } from './bench-process.js';
+import { Turns } from './bench-turns.js';
 import { print, runCommand } from './output.js';
 
 interface Arguments {
@@ -20,8 +21,11 @@ interface Arguments {
   readonly workers: number;
   readonly exchange: 'shm' | 'tcp' | 'none';
   readonly guarded: boolean;
+  readonly turns: boolean;
   readonly json: boolean;
 }
+
+type StepOptions = Omit<Arguments, 'json' | 'turns'>;
 
 interface Spread {
   readonly median: number;
@@ -30,7 +34,7 @@ interface Spread {
 }
 
 export interface StepTimesReport {
-  readonly arguments: Omit<Arguments, 'json'>;
+  readonly arguments: StepOptions;
   /** Of all workers together. */
   readonly imagesPerSec: Spread;
   readonly msPerStep: Spread;
@@ -76,13 +80,19 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
         default: true,
         describe: 'Fingerprints, and every step waits for a word; --no-guarded tells what that costs',
       })
+      .option('turns', {
+        type: 'boolean',
+        default: false,
+        describe: 'Wait for a line on stdin before each step that counts, and print one of JSON after it',
+      })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON on stdout' })
       .example('$0 bench step --workers 2 --threads 1 --batch 16 --json', ''),
   handler: ({ json, ...args }) =>
     runCommand(json, async () => {
       const { encoder, stem, batch, threads, precision, steps, warmup, workers, exchange, guarded } = args;
       const model = { encoder, stem, batch, threads, precision };
-      const report = await measureStep({ ...model, steps, warmup, workers, exchange, guarded });
+      const options = { ...model, steps, warmup, workers, exchange, guarded };
+      const report = await measureStep(options, args.turns ? new Turns() : undefined);
       if (json) print(report);
       else {
         const { imagesPerSec, msPerStep } = report;
@@ -93,8 +103,12 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
     }),
 };
 
-/** Runs the benchmark in processes of its own, which are gone when it returns. */
-export async function measureStep(options: Omit<Arguments, 'json'>): Promise<StepTimesReport> {
+/**
+ * Runs the benchmark in processes of its own, which are gone when it returns.
+ *
+ * @param turns says when each step that counts begins
+ */
+export async function measureStep(options: StepOptions, turns?: Turns): Promise<StepTimesReport> {
   const protection = { encrypted: false, token: newKeyPair() };
   const processes = Array.from(
     { length: options.workers },
@@ -113,59 +127,71 @@ export async function measureStep(options: Omit<Arguments, 'json'>): Promise<Ste
         return process.ask({ type: 'setup', setup }, 'ready');
       }),
     );
-    // Who exchanges nothing waits for nobody: each runs all its steps by itself, and the rates are added up.
-    const paths = alone ? processes.map((process) => [process]) : [processes];
-    const runs = await Promise.all(paths.map((together) => runSteps(together, options)));
-    const images = (options.batch * options.workers) / runs.length;
-    const rates = runs.map(({ times }) => times.map((ms) => (images / ms) * 1000));
+    const { steps, firstStepAt, peakRssBytes } = await runSteps(processes, options, turns);
     return {
       arguments: options,
-      imagesPerSec: spread(rates[0]!.map((_, i) => rates.reduce((sum, rate) => sum + rate[i]!, 0))),
-      msPerStep: spread(runs.flatMap(({ times }) => times)),
-      exposedMs: spread(runs.flatMap(({ exposed }) => exposed)),
-      peakRssBytes: Math.max(...runs.map(({ peakRssBytes }) => peakRssBytes)),
-      startToFirstStepMs: Math.max(...runs.map(({ firstStepAt }) => firstStepAt)),
+      imagesPerSec: spread(steps.map(({ imagesPerSec }) => imagesPerSec)),
+      msPerStep: spread(steps.map(({ ms }) => ms)),
+      exposedMs: spread(steps.map(({ exposedMs }) => exposedMs)),
+      peakRssBytes,
+      startToFirstStepMs: firstStepAt,
     };
   } finally {
     for (const process of processes) process.end();
   }
 }
 
-/** Steps that these processes take together: a step is over when its slowest is. */
+interface Step {
+  readonly ms: number;
+  readonly imagesPerSec: number;
+  readonly exposedMs: number;
+}
+
 async function runSteps(
   processes: readonly StepProcess[],
-  { warmup, steps, guarded }: Omit<Arguments, 'json'>,
+  { batch, exchange, warmup, steps: count, guarded }: StepOptions,
+  turns: Turns | undefined,
 ) {
-  const take = async (step: number, count: number) => {
-    const from = performance.now();
-    const go: StepBenchRequest = { type: 'go', step, count, guarded };
-    const done = await Promise.all(processes.map((process) => process.ask(go, 'done')));
-    return { done, ms: performance.now() - from };
+  const take = async (first: number, count: number) => {
+    const go: StepBenchRequest = { type: 'go', step: first, count, guarded };
+    return Promise.all(
+      processes.map(async (process) => {
+        const from = performance.now();
+        const done = await process.ask(go, 'done');
+        // Of a guarded step the word between two of them is a part, as the coordinator's commit is in a run.
+        return { ...done, ms: guarded ? [performance.now() - from] : done.ms };
+      }),
+    );
   };
-  const slowest = (values: readonly (readonly number[])[]) =>
-    values[0]!.map((_, i) => Math.max(...values.map((each) => each[i]!)));
-  const times: number[] = [];
-  const exposed: number[] = [];
   let firstStepAt = 0;
   for (let step = 0; step < warmup; step += 1) {
     await take(step, 1);
     // Counted from the start of this process, which starts the others.
     firstStepAt ||= performance.now();
   }
+  turns?.ready();
+  const steps: Step[] = [];
   let peakRssBytes = 0;
-  // Guarded steps wait for a word between them, as they wait for the coordinator's commit in a run.
-  const rounds = guarded ? steps : 1;
+  const rounds = guarded || turns !== undefined ? count : 1;
   for (let round = 0; round < rounds; round += 1) {
-    const { done, ms } = await take(warmup + round, steps / rounds);
-    times.push(...(guarded ? [ms] : slowest(done.map((reply) => reply.ms))));
-    exposed.push(...slowest(done.map((reply) => reply.exposedMs)));
+    await turns?.begin();
+    const done = await take(warmup + round, count / rounds);
+    for (let i = 0; i < count / rounds; i += 1) {
+      const times = done.map(({ ms }) => ms[i]!);
+      const ms = Math.max(...times);
+      // A step that workers take together is over when its slowest is; who exchanges nothing waits for nobody.
+      const rates = times.map((own) => (batch / (exchange === 'none' ? own : ms)) * 1000);
+      const imagesPerSec = rates.reduce((sum, rate) => sum + rate, 0);
+      steps.push({ ms, imagesPerSec, exposedMs: Math.max(...done.map(({ exposedMs }) => exposedMs[i]!)) });
+      turns?.end({ ms, imagesPerSec });
+    }
     peakRssBytes = Math.max(...done.map((reply) => reply.peakRssBytes));
     firstStepAt ||= performance.now();
   }
-  return { times, exposed, firstStepAt, peakRssBytes };
+  return { steps, firstStepAt, peakRssBytes };
 }
 
-function configOf({ encoder, stem, batch, threads, precision }: Omit<Arguments, 'json'>, worldSize: number) {
+function configOf({ encoder, stem, batch, threads, precision }: StepOptions, worldSize: number) {
   return {
     name: 'bench',
     data: { dataset: 'sample' },
