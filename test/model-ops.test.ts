@@ -7,9 +7,10 @@ import {
   frozenBatchNormalization,
   globalBatchNormalization,
 } from '../src/shared/model/ops/batch-normalization.js';
-import { convolution } from '../src/shared/model/ops/convolution.js';
+import { convolution, type SmallImageWay } from '../src/shared/model/ops/convolution.js';
 import { dense } from '../src/shared/model/ops/dense.js';
 import { dropout } from '../src/shared/model/ops/dropout.js';
+import { kernelGradient } from '../src/shared/model/ops/kernel-gradient.js';
 import { globalAverage, maxPool } from '../src/shared/model/ops/pooling.js';
 import { withGradient } from '../src/shared/model/ops/raw.js';
 import { addRelu, relu } from '../src/shared/model/ops/relu.js';
@@ -86,6 +87,50 @@ describe('convolution', () => {
   });
 });
 
+describe("a kernel's gradient by products", () => {
+  it.each([
+    { name: 'stride 1', stride: 1, shape: [3, 4, 5, 2] as Shape4 },
+    { name: 'stride 1, one pixel', stride: 1, shape: [2, 1, 1, 2] as Shape4 },
+    { name: 'stride 2, even input', stride: 2, shape: [3, 4, 6, 2] as Shape4 },
+    { name: 'stride 2, odd input', stride: 2, shape: [2, 5, 3, 2] as Shape4 },
+    { name: 'stride 2, even rows and odd columns', stride: 2, shape: [2, 6, 7, 2] as Shape4 },
+    { name: 'stride 2, one pixel', stride: 2, shape: [2, 1, 1, 2] as Shape4 },
+  ])('$name', ({ stride, shape }) => {
+    const channels = 3;
+    const kernelShape = [3, 3, shape[3], channels] as const;
+    const [batch, height, width, inputs] = shape;
+    const x = draws(batch * height * width * inputs, 'seen');
+    const dy = draws(outputs(shape, stride, channels), 'gradient');
+    const rows = Math.ceil(height / stride);
+    const loss = (kernel: Float64Array) => dot(dy, convolved(shape, 3, stride, channels, x, kernel));
+    tf.tidy(() => {
+      const found = kernelGradient(
+        tf.tensor4d(Float32Array.from(x), [...shape]),
+        tf.tensor4d(Float32Array.from(dy), [batch, rows, Math.ceil(width / stride), channels]),
+        stride,
+      );
+      expect(found.shape).toEqual(kernelShape);
+      expectClose(found, finiteDifferences(loss, new Float64Array(9 * inputs * channels)), 1e-5);
+    });
+  });
+
+  it.each([1, 2])('is what a convolution of small images asks for, at stride %i', (stride) => {
+    tf.tidy(() => {
+      const x = tf.randomNormal<Rank.R4>([2, 8, 8, 128], 0, 1, 'float32', 1);
+      const kernel = tf.randomNormal<Rank.R4>([3, 3, 128, 128], 0, 1, 'float32', 2);
+      const gradients = (way?: SmallImageWay) =>
+        tf.grads((x, kernel) =>
+          tf.sum(tf.square(convolution(x as Tensor4D, kernel as Tensor4D, stride, way))),
+        )([x, kernel]);
+      const [byProducts, plain] = [gradients('kernelGradient'), gradients()];
+      const [dx, dKernel] = plain.map((gradient) => gradient.dataSync());
+      expectClose(byProducts[0]!, dx!, 0);
+      expectClose(byProducts[1]!, dKernel!, 1e-5);
+      expect(isDeepStrictEqual(byProducts[1]!.dataSync(), dKernel)).toBe(false);
+    });
+  });
+});
+
 describe("Winograd's algorithm", () => {
   it.each([
     { name: 'one tile', shape: [2, 4, 4, 3] as Shape4 },
@@ -114,8 +159,8 @@ describe("Winograd's algorithm", () => {
       tf.tidy(() => {
         const x = tf.randomNormal<Rank.R4>([1, width, width, channels], 0, 1, 'float32', 1);
         const kernel = tf.randomNormal<Rank.R4>([size, size, channels, channels], 0, 1, 'float32', 2);
-        const bits = (winograd: boolean) => convolution(x, kernel, stride, winograd).dataSync();
-        expect(isDeepStrictEqual(bits(true), bits(false))).toBe(!chosen);
+        const bits = (way?: SmallImageWay) => convolution(x, kernel, stride, way).dataSync();
+        expect(isDeepStrictEqual(bits('winograd'), bits())).toBe(!chosen);
       });
     },
   );

@@ -5,7 +5,7 @@ import { Session } from '../src/shared/engine/session.js';
 import type { Precision } from '../src/shared/engine/session-config.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { npairsGradient } from '../src/shared/loss/npairs.js';
-import type { Model } from '../src/shared/model/model.js';
+import type { Model, Scope } from '../src/shared/model/model.js';
 import { convolution } from '../src/shared/model/ops/convolution.js';
 import { dense } from '../src/shared/model/ops/dense.js';
 import { inferenceScope } from '../src/worker/functions/scope.js';
@@ -81,14 +81,14 @@ describe('a run in bfloat16', () => {
       const session = new Session({ precision, device: 'cpu' });
       sessions.push(session);
       const replica = new Replica(session, { parameters: [], statistics: [] } as unknown as Model);
-      let winograd: boolean | undefined;
+      let way: Scope['smallImages'];
       session.trace('scope', (trace) => {
-        winograd = inferenceScope(trace, replica).winograd;
+        way = inferenceScope(trace, replica).smallImages;
         return { nothing: trace.constant(tf.scalar(0)) };
       });
-      return winograd;
+      return way;
     };
-    expect(uses('bfloat16')).toBe(false);
-    expect(uses('float32')).toBe(true);
+    expect(uses('bfloat16')).toBe('kernelGradient');
+    expect(uses('float32')).toBe('winograd');
   });
 });

@@ -50,6 +50,14 @@ const model = z.strictObject({
     .describe(
       '`cifar`: 3x3 convolution, stride 1, no pooling. `imagenet`: 7x7, stride 2, and max-pooling: about 16 times less compute on 32x32 images.',
     ),
+  widths: z
+    .array(count)
+    .length(3)
+    .optional()
+    .meta({ unit: 'channels' })
+    .describe(
+      'Of the three blocks of `airbench`: 64, 256, 256 without it, as in airbench94; airbench95 has 128, 384, 384.',
+    ),
   projection: z
     .strictObject({
       widths: z

@@ -10,20 +10,25 @@ import { globalMaximum, maxPoolTiles } from './ops/pooling.js';
 import { relu } from './ops/relu.js';
 import { whiteningFilters } from './whitening.js';
 
-const width = 256;
+/** Channels of the three blocks in airbench94; airbench95 has 128, 384, 384. */
+const defaultWidths = [64, 256, 256];
 
 /**
- * Images [B,32,32,3] to features [B,256]; 1,971,362 parameters with a linear head, about 0.24 GFLOP an image forward:
- * a tenth of ResNet-50's. The first layer is fixed, so images need the default normalisation.
+ * Images [B,32,32,3] to features [B,the last of `widths`]. By default 1,971,362 parameters with a linear head, about
+ * 0.24 GFLOP an image forward: a tenth of ResNet-50's. The first layer is fixed, so images need the default
+ * normalisation.
+ *
+ * @param widths channels of the three blocks
  */
-export function airbench(epsilon: number): Encoder {
+export function airbench(epsilon: number, widths: readonly number[] = defaultWidths): Encoder {
+  const [first, second, third] = widths as [number, number, number];
   const parts = [
     { name: 'stem', ...whitening() },
-    { name: 'stage1', ...block('encoder.block1', 2 * whiteningFilters.length, 64, epsilon) },
-    { name: 'stage2', ...block('encoder.block2', 64, width, epsilon) },
-    { name: 'stage3', ...block('encoder.block3', width, width, epsilon) },
+    { name: 'stage1', ...block('encoder.block1', 2 * whiteningFilters.length, first, epsilon) },
+    { name: 'stage2', ...block('encoder.block2', first, second, epsilon) },
+    { name: 'stage3', ...block('encoder.block3', second, third, epsilon) },
   ] as const;
-  return encoderOf(parts, width, globalMaximum);
+  return encoderOf(parts, third, globalMaximum);
 }
 
 /** 2x2 patches whitened by fixed filters and their negatives, with a bias that is learnt: [B,H,W,3] to [B,H−1,W−1,24]. */

@@ -7,6 +7,7 @@ import type { Encoder } from './encoder.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
 import type { GlobalBatch } from './ops/batch-normalization.js';
+import type { SmallImageWay } from './ops/convolution.js';
 import { resnet } from './resnet.js';
 import { resnet50v2 } from './resnet-v2.js';
 import { tiny } from './tiny.js';
@@ -46,8 +47,8 @@ export interface Scope {
   readonly global?: ((layer: string) => GlobalBatch) | undefined;
   /** int32 [2], another one for every step and micro-batch; models that drop out need it in training. */
   readonly dropoutSeed?: Tensor;
-  /** 3x3 convolutions of small images by Winograd's algorithm: where they are computed in float32, and on a CPU. */
-  readonly winograd?: boolean;
+  /** On a CPU: in float32 by Winograd's algorithm, and with bfloat16 the gradients of their kernels by products. */
+  readonly smallImages?: SmallImageWay | undefined;
   parameter(name: string): Tensor;
   statistic(name: string): Tensor;
   /**
@@ -79,7 +80,7 @@ export interface Model {
 
 /**
  * The model that a config describes.
- * @throws LockstepError CONFIG when the encoder does not have this stem.
+ * @throws LockstepError CONFIG when the encoder does not have this stem, or no widths.
  */
 export function buildModel(config: ModelConfig): Model {
   const encoder = buildEncoder(config);
@@ -97,7 +98,16 @@ export function buildModel(config: ModelConfig): Model {
   };
 }
 
-function buildEncoder({ encoder, stem, batchNorm: { epsilon, zeroInit } }: ModelConfig): Encoder {
+function buildEncoder({ encoder, stem, widths, batchNorm: { epsilon, zeroInit } }: ModelConfig): Encoder {
+  if (widths !== undefined && encoder !== 'airbench') {
+    throw new LockstepError(
+      'CONFIG',
+      `model.widths: only the encoder 'airbench' has them, not '${encoder}'.`,
+      {
+        hint: 'Leave model.widths out.',
+      },
+    );
+  }
   switch (encoder) {
     case 'resnet50':
       return resnet({
@@ -116,7 +126,7 @@ function buildEncoder({ encoder, stem, batchNorm: { epsilon, zeroInit } }: Model
       return resnet50v2({ stem, epsilon });
     case 'airbench':
     case 'tiny':
-      if (stem === 'cifar') return encoder === 'tiny' ? tiny(epsilon) : airbench(epsilon);
+      if (stem === 'cifar') return encoder === 'tiny' ? tiny(epsilon) : airbench(epsilon, widths);
       throw new LockstepError('CONFIG', `model.stem: the encoder '${encoder}' has only the stem 'cifar'.`, {
         hint: 'Leave model.stem out.',
       });

@@ -15,7 +15,7 @@ export class ReplicaScope implements Scope {
   readonly training: boolean = true;
   readonly global: Scope['global'];
   readonly dropoutSeed?: Tensor;
-  readonly winograd: boolean;
+  readonly smallImages: Scope['smallImages'];
   readonly #bound = new Map<string, Tensor>();
   readonly #observed = new Map<string, Tensor>();
 
@@ -27,7 +27,7 @@ export class ReplicaScope implements Scope {
     host?: Host,
   ) {
     this.global = stage.synchronized && host ? globalBatch(host, stage.microBatches) : undefined;
-    this.winograd = usesWinograd(replica);
+    this.smallImages = smallImageWay(replica);
     if (stage.dropsOut) this.dropoutSeed = t.input('dropoutSeed', 'int32', [2]);
   }
 
@@ -61,9 +61,10 @@ export class ReplicaScope implements Scope {
   }
 }
 
-/** Whether convolutions have float32's rounding errors, and are oneDNN's: cuDNN knows Winograd's algorithm itself. */
-function usesWinograd({ session: { config } }: Replica): boolean {
-  return config.precision === 'float32' && config.device === 'cpu';
+/** oneDNN's convolutions are slow for small images; Winograd's algorithm needs float32. cuDNN chooses by itself. */
+function smallImageWay({ session: { config } }: Replica): Scope['smallImages'] {
+  if (config.device !== 'cpu') return undefined;
+  return config.precision === 'float32' ? 'winograd' : 'kernelGradient';
 }
 
 /** BatchNorm's view of the global batch, through the host. */
@@ -79,7 +80,7 @@ function globalBatch(host: Host, microBatches: number): NonNullable<Scope['globa
 export function inferenceScope(t: Trace, replica: Replica): Scope {
   return {
     training: false,
-    winograd: usesWinograd(replica),
+    smallImages: smallImageWay(replica),
     parameter: (name) => t.read(replica.parameter(name)),
     statistic: (name) => t.read(replica.statistic(name)),
     observe: () => {},

@@ -4,6 +4,7 @@ import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
 import { convolutionByPixel, pointwiseConvolution } from './convolution-by-products.js';
+import { kernelGradient } from './kernel-gradient.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
 import { winogradConvolution } from './winograd.js';
 
@@ -26,27 +27,31 @@ export function symmetricPadding(size: number, stride: number): Attributes {
 const pointwisePixels = 256;
 /** The same for larger kernels. */
 const windowPixels = 4;
-/** Up to so many pixels, and from so many channels in and out on, a 3x3 convolution is faster by Winograd's algorithm. */
-const winogradPixels = 64;
-const winogradChannels = 128;
+/** Up to so many pixels that come out, and from so many channels in and out on, a 3x3 convolution has faster ways. */
+const smallPixels = 64;
+const smallChannels = 128;
 
-function winogradPays([size, , inputs, outputs]: Tensor4D['shape'], stride: number, pixels: number): boolean {
-  const small = pixels <= winogradPixels && Math.min(inputs, outputs) >= winogradChannels;
-  return size === 3 && stride === 1 && small;
-}
+/** What is faster for them: all by Winograd's algorithm, at stride 1; or the gradients of kernels by products. */
+export type SmallImageWay = 'winograd' | 'kernelGradient';
 
 /**
  * @param x [B,H,W,in]
  * @param kernel [size,size,in,out], size odd
- * @param winograd whether Winograd's algorithm may compute it: see `Scope`
+ * @param smallImages how 3x3 convolutions of small images are computed, if not by oneDNN: see `Scope`
  * @returns [B,⌈H/stride⌉,⌈W/stride⌉,out]
  */
-export function convolution(x: Tensor4D, kernel: Tensor4D, stride: number, winograd = false): Tensor4D {
-  const [size] = kernel.shape;
+export function convolution(
+  x: Tensor4D,
+  kernel: Tensor4D,
+  stride: number,
+  smallImages?: SmallImageWay,
+): Tensor4D {
+  const [size, , inputs, outputs] = kernel.shape;
   const pixels = Math.ceil(x.shape[1] / stride) * Math.ceil(x.shape[2] / stride);
   if (size === 1 && pixels <= pointwisePixels) return pointwiseConvolution(x, kernel, stride);
   if (size > 1 && pixels <= windowPixels) return convolutionByPixel(x, kernel, stride);
-  if (winograd && winogradPays(kernel.shape, stride, pixels)) return winogradConvolution(x, kernel);
+  const small = size === 3 && pixels <= smallPixels && Math.min(inputs, outputs) >= smallChannels;
+  if (small && stride === 1 && smallImages === 'winograd') return winogradConvolution(x, kernel);
   // TensorFlow has no oneDNN kernel for the gradients of a convolution with explicit padding; with an operation of its
   // own for the padding, a strided 3x3 backward is three times as fast on a CPU.
   const apart = stride > 1 && size > 1;
@@ -57,9 +62,12 @@ export function convolution(x: Tensor4D, kernel: Tensor4D, stride: number, winog
     strides: ints(1, stride, stride, 1),
   };
   const y = raw<Tensor4D>('Conv2D', [input, kernel], attributes);
-  return withGradient(y, [input, kernel], [input, kernel], (dy, input, kernel) => [
-    raw('Conv2DBackpropInput', [tf.tensor1d(input!.shape, 'int32'), kernel!, dy], attributes),
-    raw('Conv2DBackpropFilter', [input!, tf.tensor1d(kernel!.shape, 'int32'), dy], attributes),
+  const byProducts = small && smallImages === 'kernelGradient';
+  return withGradient(y, [input, kernel], [byProducts ? x : input, kernel], (dy, seen, kernel) => [
+    raw('Conv2DBackpropInput', [tf.tensor1d(input.shape, 'int32'), kernel!, dy], attributes),
+    byProducts
+      ? kernelGradient(seen as Tensor4D, dy, stride)
+      : raw('Conv2DBackpropFilter', [seen!, tf.tensor1d(kernel!.shape, 'int32'), dy], attributes),
   ]);
 }
 
