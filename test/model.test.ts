@@ -58,6 +58,17 @@ describe('buildModel', () => {
     expect(count(buildModel(config({ encoder, stem })))).toBe(parameters);
   });
 
+  it('airbench has the widths it is given, and no other encoder has any', () => {
+    const widths = [128, 384, 384];
+    const model = buildModel(config({ encoder: 'airbench', widths }));
+    expect(model.featureWidth).toBe(384);
+    // 3x3 convolutions 9·(24·128 + 128·128 + 128·384 + 3·384·384), biases 24 + 2·128 + 4·384, head 384·10 + 10.
+    expect(count(model)).toBe(4_604_450);
+    expect(() => buildModel(config({ encoder: 'resnet18', widths }))).toThrow(
+      "model.widths: only the encoder 'airbench' has them, not 'resnet18'.",
+    );
+  });
+
   it("names tensors by torchvision's paths", () => {
     const { parameters, statistics } = buildModel(config({ encoder: 'resnet50' }));
     const names = parameters.map(({ name }) => name);

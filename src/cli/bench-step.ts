@@ -152,8 +152,8 @@ async function runSteps(
   { batch, exchange, warmup, steps: count, guarded }: StepOptions,
   turns: Turns | undefined,
 ) {
-  const take = async (first: number, count: number) => {
-    const go: StepBenchRequest = { type: 'go', step: first, count, guarded };
+  const take = (step: number, howMany: number) => {
+    const go: StepBenchRequest = { type: 'go', step, count: howMany, guarded };
     return Promise.all(
       processes.map(async (process) => {
         const from = performance.now();

@@ -1,27 +1,12 @@
 /** 2-D convolution, NHWC, with PyTorch's symmetric padding forward and backward. */
 import type { Tensor4D } from '@tensorflow/tfjs-node-gpu';
-import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
 import { convolutionByPixel, pointwiseConvolution } from './convolution-by-products.js';
 import { kernelGradient } from './kernel-gradient.js';
+import { padded } from './padding.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
 import { winogradConvolution } from './winograd.js';
-
-/**
- * Padding as TensorFlow wants it for a window of `size`: (size − 1)/2 zeros on every side. At stride 2 this differs
- * from 'SAME', which pads only below and to the right of an even input; weights from torchvision need the former.
- */
-export function symmetricPadding(size: number, stride: number): Attributes {
-  const pad = (size - 1) / 2;
-  if (pad === 0) return { padding: { kind: 'string', value: 'VALID' } };
-  // The same thing at stride 1, and the path that TensorFlow's graph optimiser knows best.
-  if (stride === 1) return { padding: { kind: 'string', value: 'SAME' } };
-  return {
-    padding: { kind: 'string', value: 'EXPLICIT' },
-    explicit_paddings: ints(0, 0, pad, pad, pad, pad, 0, 0),
-  };
-}
 
 /** Up to so many pixels that come out of it, a 1x1 convolution is faster as a product: see docs/design.md. */
 const pointwisePixels = 256;
@@ -69,22 +54,4 @@ export function convolution(
       ? kernelGradient(seen as Tensor4D, dy, stride)
       : raw('Conv2DBackpropFilter', [seen!, tf.tensor1d(kernel!.shape, 'int32'), dy], attributes),
   ]);
-}
-
-/** x between the zeros that a window of `size` at `stride` reaches: (size − 1)/2 above and on the left, the rest below and on the right. */
-export function padded(x: Tensor4D, size: number, stride: number): Tensor4D {
-  const before = (size - 1) / 2;
-  const [, height, width] = x.shape;
-  const after = (extent: number) => (Math.ceil(extent / stride) - 1) * stride + size - before - extent;
-  const paddings = [
-    [0, 0],
-    [before, after(height)],
-    [before, after(width)],
-    [0, 0],
-  ];
-  const y = raw<Tensor4D>('Pad', [x, tf.tensor2d(paddings, [4, 2], 'int32')], {
-    ...ofFloats,
-    Tpaddings: { kind: 'type', value: tfType.int32 },
-  });
-  return withGradient(y, [x], [], (dy) => [tf.slice(dy, [0, before, before, 0], x.shape)]);
 }

@@ -1,13 +1,12 @@
 /**
  * The gradient of a 3x3 convolution's kernel, as nine products of matrices: for each tap, what it saw, transposed, times
- * the gradient of what came out. oneDNN computes it image by image, and in bfloat16 takes five times as long for it as
- * for the convolution, where images are small.
+ * the gradient of what came out. oneDNN computes it image by image, and in bfloat16 takes up to five times as long for
+ * it as for the convolution, where images are small.
  */
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
-import { tfType } from '../../engine/dtype.js';
 import { tf } from '../../engine/tensorflow.js';
 import { matMul } from './mat-mul.js';
-import { ofFloats, raw } from './raw.js';
+import { zerosAround } from './padding.js';
 
 const size = 3;
 
@@ -29,24 +28,11 @@ export function kernelGradient(x: Tensor4D, dy: Tensor4D, stride: number): Tenso
   const taps = Array.from({ length: size }, (_, tap) => tap);
 
   // At stride 2 a tap sees every second row and column: those that are even, or those that are odd.
-  const around = [
-    [0, 0],
-    [1, lines * stride - height - 1],
-    [1, line * stride - width - 1],
-    [0, 0],
-  ];
-  const parts = tf.reshape(pad(x, around), [batch, lines, stride, line, stride, inputs]);
+  const image = zerosAround(x, [1, lines * stride - height - 1], [1, line * stride - width - 1]);
+  const parts = tf.reshape(image, [batch, lines, stride, line, stride, inputs]);
   const seen = tf.reshape(tf.transpose(parts, [2, 4, 1, 3, 0, 5]), [-1, batch * inputs]) as Tensor2D;
 
-  const after = tf.transpose(
-    pad(dy, [
-      [0, 0],
-      [0, 0],
-      [0, 1],
-      [0, 0],
-    ]),
-    [1, 2, 0, 3],
-  );
+  const after = tf.transpose(zerosAround(dy, [0, 0], [0, 1]), [1, 2, 0, 3]);
   const gradient = tf.reshape(after, [-1, outputs]) as Tensor2D;
   const ofTaps = taps.flatMap((down) =>
     taps.map((across) => {
@@ -57,11 +43,4 @@ export function kernelGradient(x: Tensor4D, dy: Tensor4D, stride: number): Tenso
     }),
   );
   return tf.reshape(tf.concat(ofTaps, 0), [size, size, inputs, outputs]);
-}
-
-function pad(x: Tensor4D, paddings: number[][]): Tensor4D {
-  return raw('Pad', [x, tf.tensor2d(paddings, [4, 2], 'int32')], {
-    ...ofFloats,
-    Tpaddings: { kind: 'type', value: tfType.int32 },
-  });
 }

@@ -2,7 +2,8 @@
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
-import { padded, symmetricPadding } from './convolution.js';
+
+import { padded, symmetricPadding } from './padding.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
 
 /** The largest value of every size×size window, size odd: [B,H,W,C] to [B,⌈H/stride⌉,⌈W/stride⌉,C]. Padding never wins. */
