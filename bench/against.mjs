@@ -17,8 +17,12 @@ const PROGRAM = join('dist', 'cli', 'main.js');
 
 const argv = yargs(hideBin(process.argv))
   .scriptName('bench/against.mjs')
-  .usage(
-    '$0 CHECKOUT [options] -- [options of `lockstep bench step`]\n\nBoth checkouts must be built (npm run setup).',
+  .command('$0 <checkout> [options] [-- options of `lockstep bench step`]', false, (command) =>
+    command.positional('checkout', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Another checkout; both must be built (npm run setup)',
+    }),
   )
   .option('rounds', { type: 'number', default: 3, describe: 'How often both start' })
   .option('steps', { type: 'number', default: 10, describe: 'Timed steps of each' })
@@ -28,16 +32,15 @@ const argv = yargs(hideBin(process.argv))
     default: 300,
     describe: 'Seconds after which a step counts as failed',
   })
-  .example('$0 ../before -- --encoder airbench --batch 256 --threads 2', 'a small network')
+  .example('$0 ../before -- --encoder airbench --batch 256', 'a small network')
   .parserConfiguration({ 'populate--': true })
-  .demandCommand(1, 1, 'Name the other checkout.', 'Name one other checkout.')
   .strict()
   .parseSync();
 
 const log = (/** @type {string} */ text) => process.stderr.write(`${text}\n`);
 
 async function main() {
-  const other = resolve(`${argv._[0]}`);
+  const other = resolve(`${argv.checkout}`);
   const contestants = [other, ROOT].map((root) => {
     const program = join(root, PROGRAM);
     if (!existsSync(program))
