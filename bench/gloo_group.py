@@ -29,7 +29,10 @@ def _enter(rank: int, world: int, threads: int, folder: str, work: Work, args: A
 def run(
     work: Work, args: Any, world: int, threads: int, meanwhile: Callable[[], None] = lambda: None
 ) -> list[Any]:
-    """Calls `work(rank, args)` in each of `world` new processes, and `meanwhile()` here; returns the results by rank."""
+    """Calls `work(rank, args)` in each of `world` new processes, and `meanwhile()` in this one.
+
+    Returns the results by rank.
+    """
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     os.environ["OMP_NUM_THREADS"] = str(threads)
     with tempfile.TemporaryDirectory(prefix="lockstep-peers-") as folder:

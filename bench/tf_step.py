@@ -154,9 +154,7 @@ def main() -> None:
         for _ in range(4)
     ]
     step = train_step(model, batches, args.jit)
-    times, first_step_ms = measure.time_steps(
-        step, args.warmup, args.steps, measure.turns_of(args)
-    )
+    times, first_step_ms = measure.time_steps(step, args.warmup, args.steps, measure.turns_of(args))
     measure.print_json(
         {
             "peer": f"TensorFlow {tf.__version__}",

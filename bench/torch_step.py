@@ -33,9 +33,7 @@ def main() -> None:
     batches = resnet_torch.random_batches(args.batch, count=4, seed=2)
     network = torch.compile(model) if args.compile else model
     step = resnet_torch.train_step(network, sgd, batches, args.precision)
-    times, first_step_ms = measure.time_steps(
-        step, args.warmup, args.steps, measure.turns_of(args)
-    )
+    times, first_step_ms = measure.time_steps(step, args.warmup, args.steps, measure.turns_of(args))
     measure.print_json(
         {
             "peer": f"PyTorch {torch.__version__}",
