@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { checkCounts } from './compare/arguments.mjs';
 import { readStep } from './compare/contestants.mjs';
 import { commit } from './compare/machine.mjs';
 import { interruption } from './compare/process.mjs';
@@ -34,6 +35,11 @@ const argv = yargs(hideBin(process.argv))
   })
   .example('$0 ../before -- --encoder airbench --batch 256', 'a small network')
   .parserConfiguration({ 'populate--': true })
+  .check(({ rounds, steps, warmup, timeout }) => {
+    checkCounts({ rounds, steps, timeout }, 1);
+    checkCounts({ warmup }, 0);
+    return true;
+  })
   .strict()
   .parseSync();
 
@@ -41,6 +47,7 @@ const log = (/** @type {string} */ text) => process.stderr.write(`${text}\n`);
 
 async function main() {
   const other = resolve(`${argv.checkout}`);
+  if (other === ROOT) throw new Error(`${other} is this checkout itself: name another one`);
   const contestants = [other, ROOT].map((root) => {
     const program = join(root, PROGRAM);
     if (!existsSync(program))
@@ -57,7 +64,6 @@ async function main() {
     };
     return contestant;
   });
-  if (other === ROOT) throw new Error('CHECKOUT is this checkout itself: name another one');
   const { runs, loads } = await runRounds(contestants, {
     root: ROOT,
     rounds: argv.rounds,
@@ -68,7 +74,7 @@ async function main() {
   });
   const rates = (/** @type {string} */ id) => runs[id]?.rounds.map((figures) => figures?.imagesPerSec) ?? [];
   const ratios = ratiosByRound(rates('here'), rates('there'));
-  if (ratios.length === 0) throw new Error('no step of both was measured');
+  if (ratios.length === 0) throw new Error('no step of both was measured: see above what failed');
   const report = {
     loadOfOthers: loads,
     ...Object.fromEntries(

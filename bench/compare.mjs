@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { checkCounts } from './compare/arguments.mjs';
 import { contestantsOf, judge, SECTIONS } from './compare/claims.mjs';
 import { contestants, missingProgram, PRECISIONS, peersPython } from './compare/contestants.mjs';
 import { resultsMarkdown, withResults } from './compare/document.mjs';
@@ -60,11 +61,8 @@ const argv = yargs(hideBin(process.argv))
   .check(({ rounds, steps, warmup, repeats, timeout, only, write }) => {
     if (write && only !== undefined)
       throw new Error('--only measures a part, which --write must not publish');
-    for (const [name, value] of Object.entries({ rounds, steps, repeats, timeout })) {
-      if (!Number.isInteger(value) || value < 1)
-        throw new Error(`--${name} must be a whole number from 1 up`);
-    }
-    if (!Number.isInteger(warmup) || warmup < 0) throw new Error('--warmup must be a whole number from 0 up');
+    checkCounts({ rounds, steps, repeats, timeout }, 1);
+    checkCounts({ warmup }, 0);
     return true;
   })
   .example('$0 --sections step memory --rounds 3', 'one worker only, 3 rounds')

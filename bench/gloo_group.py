@@ -37,9 +37,9 @@ def run(
     os.environ["OMP_NUM_THREADS"] = str(threads)
     with tempfile.TemporaryDirectory(prefix="lockstep-peers-") as folder:
         ranks = multiprocessing.spawn(
-            _enter, args=(world, threads, folder, work, args), nprocs=world, join=False
+            _enter, args=(world, threads, folder, work, args), nprocs=world, join=False, daemon=True
         )
-        meanwhile()
+        meanwhile()  # Where it fails, the processes end with this one.
         while not ranks.join():
             pass
         return [torch.load(Path(folder) / f"{rank}.pt", weights_only=False) for rank in range(world)]

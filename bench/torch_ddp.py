@@ -17,13 +17,17 @@ import measure
 import resnet_torch
 
 
+# How long a step or the way to the first one may take.
+PATIENCE_S = 300
+
+
 class TurnsOfParent(measure.Turns):
     """The parent process says when this rank's steps begin."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._words = context.SimpleQueue()
-        self._times = context.SimpleQueue()
+        self._words = context.Queue()
+        self._times = context.Queue()
 
     def ready(self) -> None:
         self._times.put(0.0)
@@ -40,7 +44,7 @@ class TurnsOfParent(measure.Turns):
 
     def wait_end(self) -> float:
         """For the parent: the milliseconds of the rank's step, or 0 when its warm-up is over."""
-        return self._times.get()
+        return self._times.get(timeout=PATIENCE_S)
 
 
 def relay(turns: measure.Turns, ranks: Sequence[TurnsOfParent], steps: int) -> None:

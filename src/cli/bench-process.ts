@@ -26,8 +26,9 @@ export class BenchProcess<Request extends Message, Reply extends Message> {
   constructor(script: string, protection: Protection, environment: NodeJS.ProcessEnv = {}) {
     this.#child = fork(script, {
       execArgv: [...workerNodeFlags],
-      // What TensorFlow says about its kernels is no finding; the last line may be the reason of an early end.
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // What TensorFlow says about its kernels is no finding, unless oneDNN was asked; the last line of stderr may be
+      // the reason of an early end.
+      stdio: ['ignore', process.env.ONEDNN_VERBOSE ? process.stderr : 'ignore', 'pipe', 'ipc'],
       env: {
         ...process.env,
         ...environment,

@@ -47,7 +47,7 @@ export interface Scope {
   readonly global?: ((layer: string) => GlobalBatch) | undefined;
   /** int32 [2], another one for every step and micro-batch; models that drop out need it in training. */
   readonly dropoutSeed?: Tensor;
-  /** On a CPU: in float32 by Winograd's algorithm, and with bfloat16 the gradients of their kernels by products. */
+  /** How 3x3 convolutions of small images are computed, if not as all others. */
   readonly smallImages?: SmallImageWay | undefined;
   parameter(name: string): Tensor;
   statistic(name: string): Tensor;

@@ -61,7 +61,7 @@ export class ReplicaScope implements Scope {
   }
 }
 
-/** oneDNN's convolutions are slow for small images; Winograd's algorithm needs float32. cuDNN chooses by itself. */
+/** On a CPU oneDNN's convolutions of small images are slow; Winograd's algorithm needs float32. cuDNN chooses by itself. */
 function smallImageWay({ session: { config } }: Replica): Scope['smallImages'] {
   if (config.device !== 'cpu') return undefined;
   return config.precision === 'float32' ? 'winograd' : 'kernelGradient';

@@ -2,7 +2,6 @@
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
-
 import { padded, symmetricPadding } from './padding.js';
 import { ints, ofFloats, raw, withGradient } from './raw.js';
 
