@@ -3,7 +3,7 @@ import { Inbox, type Listener } from '../src/shared/transport/inbox.js';
 import type { Envelope, PeerExchange } from '../src/shared/transport/peer-exchange.js';
 import type { BulkKind } from '../src/shared/transport/wire.js';
 
-/** Everybody's exchanges, and the messages between them that have not arrived. */
+/** Workers of hosts with `perHost` of them each; the messages between them that have not arrived. */
 export class MemoryNetwork {
   readonly exchanges: readonly MemoryExchange[];
   /** One queue for each pair: what one worker sends to another stays in order. */
@@ -11,7 +11,10 @@ export class MemoryNetwork {
   /** How many floats went from worker to worker. */
   floats = 0;
 
-  constructor(worldSize: number) {
+  constructor(
+    worldSize: number,
+    readonly perHost = 1,
+  ) {
     this.exchanges = Array.from(
       { length: worldSize },
       (_, rank) => new MemoryExchange(this, rank, worldSize),
@@ -38,6 +41,7 @@ export class MemoryNetwork {
 export class MemoryExchange implements PeerExchange {
   readonly inbox = new Inbox();
   readonly #allocated = new WeakSet<ArrayBufferLike>();
+  readonly #sums: Float32Array[] = [];
 
   constructor(
     readonly network: MemoryNetwork,
@@ -55,13 +59,26 @@ export class MemoryExchange implements PeerExchange {
     return memory;
   }
 
-  /** Both ways that a sum is sent must give the same: ranks differ in it. */
-  canSend(): boolean {
-    return this.rank % 2 === 0;
+  sums(lengths: readonly number[]): Float32Array[] | undefined {
+    if (this.network.perHost === 1) return undefined;
+    const sums = this.#sumsOfHost;
+    if (sums.length === 0) for (const length of lengths) sums.push(new Float32Array(length).fill(Number.NaN));
+    return sums;
+  }
+
+  /** The first worker of a host has them. */
+  get #sumsOfHost(): Float32Array[] {
+    const { exchanges, perHost } = this.network;
+    return exchanges[this.rank - (this.rank % perHost)]!.#sums;
+  }
+
+  /** Both ways that other memory is sent must give the same: ranks differ in it. */
+  canSend(memory: Float32Array): boolean {
+    return this.#sumsOfHost.some(({ buffer }) => buffer === memory.buffer) || this.rank % 2 === 0;
   }
 
   send(to: number, envelope: Envelope, payload: Float32Array): void {
-    if (!this.canSend() && !this.#allocated.has(payload.buffer))
+    if (!this.canSend(payload) && !this.#allocated.has(payload.buffer))
       throw new Error('Sent from memory of its own');
     this.network.floats += payload.length;
     const header = { ...envelope, generation: 1, ticket: '', from: this.rank, length: payload.length };

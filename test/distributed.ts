@@ -7,7 +7,7 @@ import { rangeOf } from '../src/shared/plan/range.js';
 import { newKeyPair } from '../src/shared/security/join.js';
 import { machineIdentity } from '../src/shared/transport/machine.js';
 import { Mesh } from '../src/shared/transport/mesh.js';
-import { sentBytes } from '../src/worker/exchange/reducer.js';
+import { sentBytes, sumBytes } from '../src/worker/exchange/reducer.js';
 import { Replica } from '../src/worker/replica.js';
 import { StageProgram } from '../src/worker/stage-program.js';
 import { gatheredSizes, stageShape } from '../src/worker/stage-shape.js';
@@ -72,7 +72,11 @@ export class Workers {
           buckets: program.buckets.map(({ size }) => size),
           gathered: gatheredSizes(program.shape, replica.model),
         });
-        return mesh.connect({ generation, rank, ticket: '', peers }, { stepBytes });
+        const sizes = program.buckets.map(({ size }) => size);
+        return mesh.connect(
+          { generation, rank, ticket: '', peers },
+          { stepBytes, sumBytes: sumBytes(sizes) },
+        );
       }),
     );
   }

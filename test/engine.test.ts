@@ -5,6 +5,7 @@ import { HostTensor, liveHostTensors } from '../src/shared/engine/host-tensor.js
 import { Session } from '../src/shared/engine/session.js';
 import { InStream, OutStream } from '../src/shared/engine/stream.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
+import { Region } from '../src/shared/transport/region.js';
 
 let session: Session;
 beforeAll(() => {
@@ -173,6 +174,22 @@ it('closing a session cancels a run that waits at a port', async () => {
   const refused = expect(traced.run()).rejects.toThrow(/closed|cancelled/i);
   await own.close();
   await refused;
+});
+
+it('is fed from memory that is not its own, without a copy, and leaves that alone', async () => {
+  const twice = session.trace('twice', (t) => ({ y: tf.mul(t.input('x', 'float32', [1000]), 2) }));
+  const region = Region.create(4096);
+  region.unlink();
+  const memory = new Float32Array(region.buffer, 64, 1000);
+  const tensor = HostTensor.over(memory);
+  for (const value of [3, 4]) {
+    memory.fill(value);
+    const { y } = await twice.run({ x: tensor });
+    expect(y!.floats.every((result) => result === 2 * value)).toBe(true);
+    y!.free();
+  }
+  tensor.free();
+  expect(memory[999]).toBe(4);
 });
 
 it('frees what it allocates', () => {

@@ -127,6 +127,7 @@ export function bulkMessage(draw: Draw): Record<string, unknown> {
       ...common,
       kind: 'hello',
       region: draw(2) === 0 ? null : { path: '/dev/shm/lockstep-1-0', bytes: 2 ** 30 },
+      sums: draw(2) === 0 ? null : { path: '/dev/shm/lockstep-1-1', bytes: 2 ** 30 },
     },
     { ...common, kind: 'welcome', mapped: draw(2) === 0 },
     {
@@ -137,7 +138,7 @@ export function bulkMessage(draw: Draw): Record<string, unknown> {
       node: [draw(6), draw(7)],
       start: draw(100),
       length: draw(1000),
-      ...(draw(2) === 0 ? { at: draw(2 ** 30) } : {}),
+      ...(draw(2) === 0 ? { at: { memory: ['sender', 'sums'][draw(2)], offset: draw(2 ** 30) } } : {}),
     },
   ];
   return messages[draw(messages.length)]!;

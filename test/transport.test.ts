@@ -14,7 +14,7 @@ import { type ConnectOptions, Mesh, type MeshOptions } from '../src/shared/trans
 import { Region } from '../src/shared/transport/region.js';
 import { encode } from '../src/shared/transport/wire.js';
 import { Gather } from '../src/worker/exchange/gather.js';
-import { Reducer, sentBytes } from '../src/worker/exchange/reducer.js';
+import { Reducer, sentBytes, sumBytes } from '../src/worker/exchange/reducer.js';
 
 let folder: string;
 let meshes: Mesh[];
@@ -264,10 +264,11 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
     await forger.send([Buffer.from('nonsense')]);
     await forger.send([Buffer.alloc(100_000), Buffer.alloc(10)]);
     await forger.send([encode(header), Buffer.alloc(12)]);
-    await forger.send([encode({ ...header, at: 1 << 30 })]);
+    await forger.send([encode({ ...header, at: { memory: 'sender', offset: 1 << 30 } })]);
+    await forger.send([encode({ ...header, at: { memory: 'sums', offset: 0 } })]);
     await forger.send([encode({ ...header, from: 9 })]);
     await forger.send([encode({ ...header, ticket: 'guessed' }), Buffer.alloc(16)]);
-    await expect.poll(() => members[1]!.dropped).toEqual({ generation: 2, step: 0, malformed: 4 });
+    await expect.poll(() => members[1]!.dropped).toEqual({ generation: 2, step: 0, malformed: 5 });
     expect(warnings).toEqual([expect.stringMatching(/is not msgpack. More of them are only counted/)]);
     forger.close();
     post(members[0]!, 1, 0, Float32Array.of(3));
@@ -277,23 +278,26 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
   it('reduces and gathers over many steps', async () => {
     const buckets = [10, 50_000, 300_000];
     const members = [await bind(), await bind(), await bind()];
-    const plan = { worldSize: 3, microBatches: 3, buckets, gathered: [8], outputs: true };
-    await connect(members, machine(), { stepBytes: sentBytes({ ...plan, rank: 0 }) * 1.2 });
+    const plan = { worldSize: 3, microBatches: 3, buckets, gathered: [8] };
+    const stepBytes = sentBytes({ ...plan, rank: 0 }) * 1.2;
+    await connect(members, machine(), { stepBytes, sumBytes: sumBytes(buckets) });
     for (let step = 0; step < 4; step += 1) {
       const all = members.map(async (mesh, rank) => {
         mesh.begin(step);
         const exchange = mesh;
         const gather = new Gather({ exchange, step, microBatches: 3 });
         const rows = await gather.gather('rows', rank, new Float32Array(8).fill(rank + step));
+        const sums = mesh.sums(buckets);
+        expect(sums !== undefined).toBe(way === 'shared memory');
         const given = buckets.map((size) => Float32Array.from({ length: size }, (_, i) => i + rank));
         const reducer = new Reducer({
           exchange,
           step,
           microBatches: 3,
           buckets,
-          // Where peers read it from, in place of what was contributed, or in memory of its own.
+          // In the memory that the host has for it, in place of what was contributed, or in memory of its own.
           output: (bucket) => {
-            if (step % 2 === 0) return mesh.allocate(buckets[bucket]!);
+            if (step % 2 === 0 && sums !== undefined) return sums[bucket]!;
             return rank === 1 ? given[bucket]! : new Float32Array(buckets[bucket]!);
           },
           pieceFloats: 4096,
@@ -310,6 +314,66 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
         for (const result of results) expect(result.every((value, i) => value === 3 * i + 3)).toBe(true);
       }
     }
+  });
+});
+
+describe('the memory for sums', () => {
+  it('is one for the workers of a host, and none where a worker is alone on its host', async () => {
+    const members = await Promise.all([0, 1, 2, 3, 4].map(() => bind()));
+    const machines = ['one', 'other', 'one', 'other', 'third'];
+    const peers = peersOf(members, '').map((peer, rank) => ({ ...peer, machine: machines[rank]! }));
+    const options = { stepBytes: 4096, sumBytes: 4096 };
+    await Promise.all(
+      members.map((mesh, rank) => mesh.connect({ generation: 1, rank, ticket, peers }, options)),
+    );
+    expect(fs.readdirSync(folder)).toEqual([]);
+    const sums = members.map((mesh) => mesh.sums([10, 100]));
+    for (const [rank, parts] of sums.slice(0, 4).entries()) parts![1]![rank] = rank + 1;
+    expect([...sums[0]![1]!.subarray(0, 4)]).toEqual([1, 0, 3, 0]);
+    expect([...sums[2]![1]!.subarray(0, 4)]).toEqual([1, 0, 3, 0]);
+    expect([...sums[1]![1]!.subarray(0, 4)]).toEqual([0, 2, 0, 4]);
+    expect([...sums[3]![1]!.subarray(0, 4)]).toEqual([0, 2, 0, 4]);
+    expect(sums[4]).toBeUndefined();
+    expect(members[0]!.canSend(sums[0]![0]!)).toBe(true);
+    expect(members[0]!.canSend(new Float32Array(1))).toBe(false);
+    // More than was announced.
+    expect(members[0]!.sums([10_000])).toBeUndefined();
+    // Another generation has other memory.
+    await connect([members[0]!, members[2]!], 'one', options, 2);
+    expect(members[0]!.sums([10, 100])![1]![0]).toBe(0);
+  });
+
+  it('is left to those who can map it', async () => {
+    const warnings: string[] = [];
+    const members = [await bind(), await bind({ warn: (text) => warnings.push(text) })];
+    const peers = peersOf(members, 'the same');
+    const options = { stepBytes: 4096, sumBytes: 4096 };
+    const first = members[0]!.connect({ generation: 1, rank: 0, ticket, peers }, options);
+    await expect.poll(() => fs.readdirSync(folder).length).toBe(2);
+    for (const file of fs.readdirSync(folder)) fs.rmSync(path.join(folder, file));
+    await Promise.all([first, members[1]!.connect({ generation: 1, rank: 1, ticket, peers }, options)]);
+    expect(members[0]!.pathTo(1)).toBe('frames');
+    expect(members[1]!.sums([10])).toBeUndefined();
+    expect(warnings).toEqual([expect.stringMatching(/ENOENT.* of rank 0 on host0 come over TCP instead/)]);
+    const [given, results] = [[Float32Array.of(1, 2), Float32Array.of(3, 4)], [] as number[][]];
+    const reduced = members.map(async (mesh, rank) => {
+      mesh.begin(0);
+      const output = mesh.sums([2])?.[0] ?? given[rank]!;
+      const reducer = new Reducer({
+        exchange: mesh,
+        step: 0,
+        microBatches: 2,
+        buckets: [2],
+        output: () => output,
+      });
+      reducer.contribute(0, { lo: rank, hi: rank + 1 }, given[rank]!);
+      results.push([...(await reducer.result(0))]);
+    });
+    await Promise.all(reduced);
+    expect(results).toEqual([
+      [4, 6],
+      [4, 6],
+    ]);
   });
 });
 

@@ -11,7 +11,7 @@ import { joinVariable } from '../shared/security/join.js';
 import type { Protection } from '../shared/security/socket-options.js';
 import { machineIdentity } from '../shared/transport/machine.js';
 import { Mesh } from '../shared/transport/mesh.js';
-import { sentBytes } from './exchange/reducer.js';
+import { sentBytes, sumBytes } from './exchange/reducer.js';
 import { fingerprint } from './functions/fingerprint.js';
 import { Replica } from './replica.js';
 import { StageProgram } from './stage-program.js';
@@ -88,7 +88,7 @@ async function prepare({
   const { microBatches, microBatchSize } = config.batch;
   const buckets = program.buckets.map(({ size }) => size);
   const stepBytes = sentBytes({ rank, worldSize: peers.length, microBatches, buckets });
-  await mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes });
+  await mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes, sumBytes: sumBytes(buckets) });
   const batch = randomBatch(microBatchSize);
   return async (step, guarded) => {
     mesh.begin(step);

@@ -1,5 +1,5 @@
 /** A worker's own sums over its micro-batches, bucket by bucket, in the memory that TensorFlow sent them in. */
-import type { HostTensor } from '../shared/engine/host-tensor.js';
+import { HostTensor } from '../shared/engine/host-tensor.js';
 import { type Node, TreeAccumulator } from '../shared/plan/tree.js';
 import { addInto } from './exchange/add.js';
 
@@ -26,12 +26,17 @@ export class LocalSums {
     return this.entries(bucket)[0]!.value;
   }
 
-  /** Frees all but the outputs, which become the caller's. Only when every result is in. */
-  finish(): HostTensor[] {
+  /**
+   * The sums over all workers, which become the caller's; all else is freed. Only when every result is in.
+   *
+   * @param elsewhere where they are, if not in `output`
+   */
+  finish(elsewhere?: readonly Float32Array[]): HostTensor[] {
     return this.#buckets.map((_, bucket) => {
-      const [output, ...others] = this.entries(bucket);
-      for (const { value } of others) value.free();
-      return output!.value;
+      const own = this.entries(bucket).map(({ value }) => value);
+      const sum = elsewhere === undefined ? own.shift()! : HostTensor.over(elsewhere[bucket]!);
+      for (const value of own) value.free();
+      return sum;
     });
   }
 

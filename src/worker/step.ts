@@ -75,13 +75,16 @@ export async function runStep(
   clock.lap('input');
   await simulateCompute(exchange.rank, batches.size);
 
+  const sizes = program.buckets.map(({ size }) => size);
   const sums = new LocalSums(program.buckets.length, microBatches);
+  // Nobody writes to it before all have contributed, and so have applied what it held before.
+  const common = exchange.sums(sizes);
   const reducer = new Reducer({
     exchange,
     step,
     microBatches,
-    buckets: program.buckets.map(({ size }) => size),
-    output: (bucket) => sums.output(bucket).floats,
+    buckets: sizes,
+    output: (bucket) => common?.[bucket] ?? sums.output(bucket).floats,
     deadlineMs,
     observer: input.recorder,
   });
@@ -96,7 +99,7 @@ export async function runStep(
     phase('reduce');
     await Promise.all(program.buckets.map(({ index }) => reducer.result(index)));
     clock.lap('exposedComm');
-    const reduced = sums.finish();
+    const reduced = sums.finish(common);
     return { reduced, result: contrastive ?? softmaxResult(program, reduced), ms: clock.ms };
   } catch (error) {
     reducer.cancel(error as Error);

@@ -15,12 +15,12 @@ import type {
   CoordinatorMessageOf,
   StepTimes,
 } from '../shared/protocol/messages.js';
-import type { Mesh } from '../shared/transport/mesh.js';
+import type { ConnectOptions, Mesh } from '../shared/transport/mesh.js';
 import { answer } from './bank-answers.js';
 import { Batches } from './batches.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { Evaluation, rowsOf } from './evaluate.js';
-import { sentBytes } from './exchange/reducer.js';
+import { sentBytes, sumBytes } from './exchange/reducer.js';
 import { FeatureBank } from './feature-bank.js';
 import { FeatureCache } from './feature-cache.js';
 import { fingerprint, traceFingerprint } from './functions/fingerprint.js';
@@ -225,21 +225,27 @@ export class Trainer {
         ticket,
         peers: peers.map((peer) => (shared ? peer : { ...peer, machine: '' })),
       },
-      { stepBytes: this.#stepBytes(rank, peers.length), deadlineMs: deadlines.connectSeconds * 1000 },
+      { ...this.#memory(rank, peers.length), deadlineMs: deadlines.connectSeconds * 1000 },
     );
     await this.link.send({ type: 'joined', generation });
   }
 
-  /** The most that this worker sends in a step of any stage. */
-  #stepBytes(rank: number, worldSize: number): number {
+  /** The most that this worker sends in a step of any stage, and that a step's sums take. */
+  #memory(rank: number, worldSize: number): Pick<ConnectOptions, 'stepBytes' | 'sumBytes'> {
     const { microBatches } = this.config.batch;
-    const sizes = this.config.stages.map((_, index) => {
+    const stages = this.config.stages.map((_, index) => {
       const shape = this.#shape(index);
       const buckets = stageBuckets(shape, this.config.exchange.bucketBytes).map(({ size }) => size);
       const gathered = gatheredSizes(shape, this.replica.model);
-      return sentBytes({ rank, worldSize, microBatches, buckets, gathered });
+      return {
+        sent: sentBytes({ rank, worldSize, microBatches, buckets, gathered }),
+        sums: sumBytes(buckets),
+      };
     });
-    return Math.max(...sizes);
+    return {
+      stepBytes: Math.max(...stages.map(({ sent }) => sent)),
+      sumBytes: Math.max(...stages.map(({ sums }) => sums)),
+    };
   }
 
   async #prepare(stage: number): Promise<void> {

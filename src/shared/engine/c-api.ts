@@ -44,6 +44,20 @@ export const c = {
   allocateTensor: declare<(dtype: number, dims: Bytes, rank: number, bytes: number) => Pointer>(
     'void *TF_AllocateTensor(int dtype, const void *dims, int rank, size_t bytes)',
   ),
+  /** Of memory that is not TensorFlow's; `deallocate` (data, bytes, argument) is called when nobody reads it any more. */
+  newTensor: declare<
+    (
+      dtype: number,
+      dims: Bytes,
+      rank: number,
+      data: Bytes,
+      bytes: number,
+      deallocate: Pointer,
+      argument: null,
+    ) => Pointer
+  >(
+    'void *TF_NewTensor(int dtype, const void *dims, int rank, void *data, size_t bytes, void *deallocate, void *argument)',
+  ),
   deleteTensor: declare<(t: Pointer) => void>('void TF_DeleteTensor(void *t)'),
   tensorData: declare<(t: Pointer) => Pointer>('void *TF_TensorData(void *t)'),
   tensorType: declare<(t: Pointer) => number>('int TF_TensorType(void *t)'),
@@ -183,6 +197,12 @@ export function bufferBytes(buffer: Pointer): Uint8Array {
   const { data, length } = koffi.decode(buffer, 'TF_Buffer') as { data: Pointer; length: number | bigint };
   return new Uint8Array(koffi.view(data, Number(length))).slice();
 }
+
+/**
+ * A deallocator that leaves memory alone: called with (data, bytes, null), memcmp compares no bytes. TensorFlow's threads
+ * call it, so it can't be JavaScript.
+ */
+export const keepMemory = koffi.load(null).symbol('memcmp') as Pointer;
 
 /** Memory that belongs to TensorFlow, seen without a copy. */
 export const memoryViews = new MemoryViews((data, bytes) => koffi.view(data, bytes));

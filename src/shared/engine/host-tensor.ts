@@ -1,6 +1,6 @@
 /** A TensorFlow tensor in host memory, readable and writable without a copy, and freed by hand. */
 import { LockstepError } from '../errors.js';
-import { c, memoryViews, type Pointer } from './c-api.js';
+import { c, keepMemory, memoryViews, type Pointer } from './c-api.js';
 import {
   bytesPerElement,
   type DType,
@@ -25,18 +25,15 @@ export function liveHostTensors(): number {
 }
 
 export class HostTensor {
-  /** The elements themselves, row-major. Not to be touched after `free`. */
-  readonly data: HostArray;
   #pointer: Pointer | undefined;
 
   private constructor(
     pointer: Pointer,
     readonly dtype: DType,
     readonly shape: readonly number[],
+    /** The elements themselves, row-major. Not to be touched after `free`. */
+    readonly data: HostArray = elementsOf(pointer, dtype, shape),
   ) {
-    const count = elementCount(shape);
-    const memory = memoryViews.at(c.tensorData(pointer), count * bytesPerElement(dtype));
-    this.data = viewAs(dtype, memory, count);
     this.#pointer = pointer;
     live += 1;
   }
@@ -56,6 +53,17 @@ export class HostTensor {
     }
     if (!(tensor.data instanceof BigInt64Array)) tensor.data.set(values);
     return tensor;
+  }
+
+  /**
+   * A tensor [n] of memory that is not TensorFlow's, without a copy where it begins at a multiple of 64 bytes. It must stay
+   * mapped until the tensor is freed and every run that it was fed to has ended.
+   */
+  static over(memory: Float32Array): HostTensor {
+    const { length, byteLength } = memory;
+    const dims = BigInt64Array.of(BigInt(length));
+    const pointer = c.newTensor(tfType.float32, dims, 1, memory, byteLength, keepMemory, null);
+    return new HostTensor(pointer, 'float32', [length], memory);
   }
 
   /** Takes over a TF_Tensor that the C API returned. */
@@ -95,4 +103,9 @@ export class HostTensor {
     abandoned.register(this.data.buffer, this.#pointer);
     this.#pointer = undefined;
   }
+}
+
+function elementsOf(pointer: Pointer, dtype: DType, shape: readonly number[]): HostArray {
+  const count = elementCount(shape);
+  return viewAs(dtype, memoryViews.at(c.tensorData(pointer), count * bytesPerElement(dtype)), count);
 }

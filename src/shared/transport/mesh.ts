@@ -11,7 +11,14 @@ import { Inbox, type Listener } from './inbox.js';
 import { keepFreedMemory } from './kept-memory.js';
 import { Outbox } from './outbox.js';
 import type { Envelope, PeerExchange } from './peer-exchange.js';
-import { FrameLink, frameBytes, type PeerLink, payloadOf, SharedMemoryLink } from './peer-link.js';
+import {
+  type CommonMemory,
+  FrameLink,
+  frameBytes,
+  type PeerLink,
+  payloadOf,
+  SharedMemoryLink,
+} from './peer-link.js';
 import { openRegion, Region } from './region.js';
 import {
   type BulkKind,
@@ -49,6 +56,8 @@ export interface MeshOptions {
 export interface ConnectOptions {
   /** The most bytes that this worker sends in a step: see `sentBytes`. What does not fit costs an allocation. */
   readonly stepBytes: number;
+  /** The most bytes of a step's sums, the same on every rank: see `sumBytes`. Default 0, which shares no memory for them. */
+  readonly sumBytes?: number;
   /** How long all links may take to be proven. Default 30,000 ms. */
   readonly deadlineMs?: number;
 }
@@ -71,6 +80,9 @@ const mostEarlyHellos = 4096;
 /** How long messages may be handled before timers and other sockets get their turn. */
 const turnMs = 8;
 
+/** What our peers read of us: known as a whole only once the hello of the host's first worker is here. */
+type Common = { -readonly [K in keyof CommonMemory]: CommonMemory[K] };
+
 interface Connection {
   readonly peer: Peer;
   readonly socket: Push;
@@ -90,7 +102,10 @@ export class Mesh implements PeerExchange {
   #membership: Membership | undefined;
   #inbox = new Inbox();
   #arena = new Arena(new ArrayBuffer(0));
+  /** The regions that we made: what we send from and, if we are the first worker of this host, the memory for sums. */
   #region: Region | undefined;
+  #sumsRegion: Region | undefined;
+  #common: Common = { region: undefined, sums: undefined };
   /** Hellos of a generation that we have not been told of yet. */
   #earlyHellos: Hello[] = [];
   #proven: (() => void) | undefined;
@@ -190,8 +205,17 @@ export class Mesh implements PeerExchange {
     const self = membership.peers.find(({ rank }) => rank === membership.rank);
     const others = membership.peers.filter((peer) => peer !== self);
     const shares = (peer: Peer): boolean => peer.machine !== '' && peer.machine === self?.machine;
-    this.#arena = this.#makeArena(options.stepBytes, others.some(shares));
-    if (others.length === 0) return;
+    if (others.length === 0) {
+      this.#arena = new Arena(new ArrayBuffer(options.stepBytes));
+      return;
+    }
+    const sharers = others.filter(shares);
+    this.#region = sharers.length === 0 ? undefined : this.#makeRegion(options.stepBytes);
+    this.#arena = new Arena(this.#region?.buffer ?? new ArrayBuffer(options.stepBytes));
+    // The first worker of a host makes the memory for sums.
+    const first = sharers.length > 0 && sharers.every(({ rank }) => rank > membership.rank);
+    this.#sumsRegion = first ? this.#makeRegion(options.sumBytes ?? 0) : undefined;
+    this.#common = { region: this.#region?.buffer, sums: this.#sumsRegion?.buffer };
 
     const { deadlineMs = 30_000 } = options;
     const proven = new Promise<void>((resolve, reject) => {
@@ -215,6 +239,7 @@ export class Mesh implements PeerExchange {
       this.#proven = undefined;
       this.#failed = undefined;
       this.#region?.unlink();
+      this.#sumsRegion?.unlink();
     }
   }
 
@@ -243,10 +268,17 @@ export class Mesh implements PeerExchange {
     return new Float32Array(length);
   }
 
+  sums(lengths: readonly number[]): Float32Array[] | undefined {
+    if (this.#common.sums === undefined) return undefined;
+    const memory = new Arena(this.#common.sums);
+    const parts = lengths.map((length) => memory.allocate(length));
+    return parts.every((part) => part !== undefined) ? parts : undefined;
+  }
+
   canSend(memory: Float32Array): boolean {
-    for (const { link } of this.#connections.values()) {
-      if (link?.path === 'shared memory' && memory.buffer !== this.#region?.buffer) return false;
-    }
+    const { region, sums } = this.#common;
+    if (memory.buffer === region || memory.buffer === sums) return true;
+    for (const { link } of this.#connections.values()) if (link?.path === 'shared memory') return false;
     return true;
   }
 
@@ -287,18 +319,15 @@ export class Mesh implements PeerExchange {
     return this.#membership;
   }
 
-  #makeArena(bytes: number, shared: boolean): Arena {
-    this.#region = undefined;
-    if (shared && bytes > 0) {
-      try {
-        this.#region = Region.create(bytes);
-        return new Arena(this.#region.buffer);
-      } catch (error) {
-        if (!(error instanceof LockstepError)) throw error;
-        this.#warn(`${error.line} Values travel over TCP instead.`);
-      }
+  #makeRegion(bytes: number): Region | undefined {
+    if (bytes === 0) return undefined;
+    try {
+      return Region.create(bytes);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      this.#warn(`${error.line} Values travel over TCP instead.`);
+      return undefined;
     }
-    return new Arena(new ArrayBuffer(bytes));
   }
 
   /** Opens the way to a peer and says hello. */
@@ -320,13 +349,15 @@ export class Mesh implements PeerExchange {
     socket.events.on('disconnect', () => this.#broken(connection));
     socket.connect(peer.endpoint);
     const { generation, ticket, rank: from } = this.#now;
-    const region = shares && this.#region !== undefined ? this.#region : null;
+    const tell = (region: Region | undefined) =>
+      shares && region !== undefined ? { path: region.path, bytes: region.buffer.byteLength } : null;
     const hello = {
       kind: 'hello',
       generation,
       ticket,
       from,
-      region: region === null ? null : { path: region.path, bytes: region.buffer.byteLength },
+      region: tell(this.#region),
+      sums: tell(this.#sumsRegion),
     } satisfies Hello;
     outbox.send([encode(hello)]).catch(() => {});
   }
@@ -335,13 +366,14 @@ export class Mesh implements PeerExchange {
   #welcome(hello: Hello): void {
     const connection = this.#connections.get(hello.from);
     if (hello.ticket !== this.#now.ticket || connection === undefined || connection.heard) return;
-    if (hello.region !== null) {
-      try {
-        connection.region = openRegion(hello.region.path, hello.region.bytes);
-      } catch (error) {
-        if (!(error instanceof LockstepError)) throw error;
-        this.#warn(`${error.line} Values of ${this.nameOf(hello.from)} come over TCP instead.`);
-      }
+    const { region, sums } = hello;
+    try {
+      // First the sums: whoever can't map them has no use for the rest, which says that all is mapped.
+      if (sums !== null) this.#common.sums ??= openRegion(sums.path, sums.bytes, 'read and write');
+      if (region !== null) connection.region = openRegion(region.path, region.bytes);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      this.#warn(`${error.line} Values of ${this.nameOf(hello.from)} come over TCP instead.`);
     }
     connection.heard = true;
     const { generation, ticket, rank: from } = this.#now;
@@ -384,6 +416,9 @@ export class Mesh implements PeerExchange {
     this.#arena = new Arena(new ArrayBuffer(0));
     this.#region?.unlink();
     this.#region = undefined;
+    this.#sumsRegion?.unlink();
+    this.#sumsRegion = undefined;
+    this.#common = { region: undefined, sums: undefined };
     await Promise.all(connections.map(({ outbox }) => outbox.close(drainMs)));
   }
 
@@ -432,13 +467,15 @@ export class Mesh implements PeerExchange {
         return;
       case 'welcome': {
         const { outbox } = connection;
-        const region = message.mapped ? this.#region?.buffer : undefined;
-        connection.link = region === undefined ? new FrameLink(outbox) : new SharedMemoryLink(outbox, region);
+        const memory = this.#common;
+        connection.link = message.mapped ? new SharedMemoryLink(outbox, memory) : new FrameLink(outbox);
         this.#check();
         return;
       }
-      default:
-        this.#inbox.deliver({ header: message, payload: payloadOf(message, frames, connection.region) });
+      default: {
+        const memory = { region: connection.region, sums: this.#common.sums };
+        this.#inbox.deliver({ header: message, payload: payloadOf(message, frames, memory) });
+      }
     }
   }
 }

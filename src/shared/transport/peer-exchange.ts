@@ -15,10 +15,16 @@ export interface PeerExchange {
   /** Memory for values that are sent; valid until the step's commit. */
   allocate(length: number): Float32Array;
 
+  /**
+   * Memory for the step's sums, which all workers of this host have in common: what one writes there nobody needs to copy.
+   * All must ask for the same lengths. Undefined where there is none.
+   */
+  sums(lengths: readonly number[]): Float32Array[] | undefined;
+
   /** Whether values elsewhere, that stay as they are until the step's commit, can be sent from where they lie. */
   canSend(memory: Float32Array): boolean;
 
-  /** Sends values from `allocate`, or that `canSend` accepts, to a peer, in order of the calls for each peer. Failures go to the listeners. */
+  /** Sends values from `allocate` or `sums`, or that `canSend` accepts, to a peer, in order of the calls for each peer. Failures go to the listeners. */
   send(to: number, envelope: Envelope, payload: Float32Array): void;
 
   /** Hands over a step's messages of some kinds; returns how to stop. */

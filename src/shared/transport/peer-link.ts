@@ -31,41 +31,53 @@ export class FrameLink implements PeerLink {
   }
 }
 
-/** The peer has mapped our region: the header says where the values lie. Values outside of it follow as frames. */
+/** The memory that a peer has in common with us. */
+export interface CommonMemory {
+  /** The sender's own. */
+  readonly region: ArrayBuffer | undefined;
+  /** The host's, for sums. */
+  readonly sums: ArrayBuffer | undefined;
+}
+
+/** The peer has mapped our memory: the header says where the values lie. Values outside of it follow as frames. */
 export class SharedMemoryLink implements PeerLink {
   readonly path = 'shared memory';
   readonly #frames: FrameLink;
 
   constructor(
     readonly outbox: Outbox,
-    readonly region: ArrayBuffer,
+    readonly memory: CommonMemory,
   ) {
     this.#frames = new FrameLink(outbox);
   }
 
   send(header: BulkHeader, payload: Float32Array): Promise<void> {
-    if (payload.buffer !== this.region) return this.#frames.send(header, payload);
-    return this.outbox.send([encode({ ...header, at: payload.byteOffset })]);
+    const { region, sums } = this.memory;
+    const memory = payload.buffer === region ? 'sender' : payload.buffer === sums ? 'sums' : undefined;
+    if (memory === undefined) return this.#frames.send(header, payload);
+    return this.outbox.send([encode({ ...header, at: { memory, offset: payload.byteOffset } })]);
   }
 }
 
 /**
- * The values of a message: in the sender's region where the header says so, else in the frames after the header.
+ * The values of a message: in shared memory where the header says so, else in the frames after the header.
  *
  * @throws LockstepError PROTOCOL when they are not where or as many as the header says
  */
 export function payloadOf(
   header: BulkHeader,
   frames: readonly Uint8Array[],
-  region: ArrayBuffer | undefined,
+  common: CommonMemory,
 ): Float32Array {
   const bytes = header.length * Float32Array.BYTES_PER_ELEMENT;
   if (header.at !== undefined) {
-    if (region === undefined) throw malformed(header, 'points into memory that is not mapped');
-    if (header.at % 4 !== 0 || header.at + bytes > region.byteLength) {
+    const { memory, offset } = header.at;
+    const buffer = memory === 'sums' ? common.sums : common.region;
+    if (buffer === undefined) throw malformed(header, 'points into memory that is not mapped');
+    if (offset % 4 !== 0 || offset + bytes > buffer.byteLength) {
       throw malformed(header, 'points outside of its shared memory');
     }
-    return new Float32Array(region, header.at, header.length);
+    return new Float32Array(buffer, offset, header.length);
   }
   const came = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
   if (came !== bytes) throw malformed(header, `announces ${bytes} bytes and brings ${came}`);

@@ -91,21 +91,27 @@ export class Region {
 }
 
 /**
- * A peer's region, to be read only.
+ * A peer's region.
  *
+ * @param access whether it can be written to
  * @throws LockstepError TRANSPORT when it is not there, not this user's, or shorter than announced
  */
-export function openRegion(file: string, bytes: number): ArrayBuffer {
+export function openRegion(
+  file: string,
+  bytes: number,
+  access: 'read' | 'read and write' = 'read',
+): ArrayBuffer {
+  const writes = access === 'read and write';
   let fd: number | undefined;
   try {
     if (path.dirname(file) !== regionFolder() || !path.basename(file).startsWith(prefix)) {
       throw new Error('that is no place for it');
     }
-    fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW);
+    fd = fs.openSync(file, (writes ? O_RDWR : O_RDONLY) | O_NOFOLLOW);
     const { size, uid } = fs.fstatSync(fd);
     if (uid !== process.getuid?.()) throw new Error('another user made it');
     if (size < bytes) throw new Error(`it has ${size} bytes of ${bytes}`);
-    return map(fd, bytes, PROT_READ);
+    return map(fd, bytes, writes ? PROT_READ | PROT_WRITE : PROT_READ);
   } catch (cause) {
     throw new LockstepError(
       'TRANSPORT',

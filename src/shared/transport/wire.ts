@@ -73,10 +73,12 @@ export const bulkHeaderSchema = z.strictObject({
   start: count,
   /** How many floats. */
   length: count,
-  /** Where they lie in the sender's shared memory, in bytes; absent when they follow as frames. */
-  at: count.optional(),
+  /** Where they lie in shared memory, in bytes; absent when they follow as frames. */
+  at: z.strictObject({ memory: z.enum(['sender', 'sums']), offset: count }).optional(),
 });
 export type BulkHeader = z.infer<typeof bulkHeaderSchema>;
+
+const sharedMemorySchema = z.strictObject({ path: z.string().max(512), bytes: count }).nullable();
 
 /** The first message on a link: who sends, and where its shared memory is. */
 const helloSchema = z.strictObject({
@@ -84,7 +86,10 @@ const helloSchema = z.strictObject({
   generation: count,
   ticket,
   from: count,
-  region: z.strictObject({ path: z.string().max(512), bytes: count }).nullable(),
+  /** What it sends from. */
+  region: sharedMemorySchema,
+  /** The host's memory for sums, where the sender has made it. */
+  sums: sharedMemorySchema,
 });
 export type Hello = z.infer<typeof helloSchema>;
 

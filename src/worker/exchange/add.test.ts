@@ -9,11 +9,9 @@ describe('addInto', () => {
     const a = gradient(length, random);
     const b = gradient(length, random);
     const out = new Float32Array(length);
-    const copy = new Float32Array(length);
-    addInto(out, a, b, copy);
+    addInto(out, a, b);
     const expected = a.map((value, i) => Math.fround(value + b[i]!));
     expect(bits(out).equals(bits(expected))).toBe(true);
-    expect(bits(copy).equals(bits(expected))).toBe(true);
   });
 
   it('keeps infinities, NaN, signed zeros and denormals', () => {

@@ -8,7 +8,7 @@ import { joinVariable } from '../../shared/security/join.js';
 import type { Protection } from '../../shared/security/socket-options.js';
 import { machineIdentity } from '../../shared/transport/machine.js';
 import { Mesh } from '../../shared/transport/mesh.js';
-import { Reducer, sentBytes } from './reducer.js';
+import { Reducer, sentBytes, sumBytes } from './reducer.js';
 
 /** What the parent sends first. */
 export interface BenchSetup {
@@ -52,17 +52,18 @@ async function handle(request: BenchRequest): Promise<void> {
 
 async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply> {
   const worldSize = peers.length;
-  const stepBytes = sentBytes({ rank, worldSize, microBatches: worldSize, buckets, outputs: true });
-  await mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes });
+  const stepBytes = sentBytes({ rank, worldSize, microBatches: worldSize, buckets });
+  await mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes, sumBytes: sumBytes(buckets) });
   const [node] = coveringNodes(...bounds(rangeOf(rank, worldSize, worldSize)), worldSize);
-  const data = buckets.map((size, bucket) => new Float32Array(size).map((_, i) => value(rank, bucket, i)));
-  // Sums stay where peers read them, as sums of an all-reduce in place do.
-  let outputs: Float32Array[] = [];
+  const given = buckets.map((size, bucket) => new Float32Array(size).map((_, i) => value(rank, bucket, i)));
+  const data = given.map((values) => values.slice());
+  // Where no memory is shared, sums go over what was contributed, as in training.
+  const outputs = mesh.sums(buckets) ?? data;
 
   reduce = async (step) => {
     mesh.begin(step);
-    outputs = buckets.map((size) => mesh.allocate(size));
-    for (const output of outputs) output[0] = Number.NaN;
+    for (const output of outputs) output.fill(Number.NaN);
+    for (const [bucket, values] of given.entries()) data[bucket]!.set(values);
     const cpu = process.cpuUsage();
     const began = Number(process.hrtime.bigint()) / 1e6;
     const reducer = new Reducer({

@@ -23,9 +23,8 @@ export interface ReducerOptions {
   readonly buckets: readonly number[];
   /**
    * Where a reduced bucket goes: as many floats as the bucket has. Called once a bucket, after all of ours has been
-   * contributed. It must stay as it is until the step's commit, since peers may read from it; in memory from
-   * `exchange.allocate` a bucket's sum is written once instead of twice where memory is shared. It may be the memory
-   * that was contributed, which saves as much again.
+   * contributed. It must stay as it is until the step's commit, since peers may read from it. Memory from `exchange.sums`
+   * is written by whoever sums, and by nobody else; it may be the memory that was contributed, too.
    */
   readonly output: (bucket: number) => Float32Array;
   /** How long to wait while nothing comes. Default 60,000 ms. */
@@ -45,7 +44,7 @@ export interface ReducerObserver {
 interface Partial {
   readonly node: Node;
   readonly data: Float32Array;
-  /** Not ours to write to; ours; or the whole sum, that is in the output and can be sent. */
+  /** Not ours to write to; ours; or the whole sum, in the output. */
   readonly memory: 'given' | 'scratch' | 'placed';
 }
 
@@ -161,7 +160,8 @@ export class Reducer {
         this.#add(bucket, start, { node, data: payload, memory: 'given' });
       } else if (finished.has(start)) throw new RangeError(`the result at ${start} came twice`);
       else {
-        this.#output(bucket).set(payload, start);
+        const output = this.#output(bucket).subarray(start, start + length);
+        if (!sameMemory(output, payload)) output.set(payload);
         this.#finish(bucket, start, length);
       }
     } catch (cause) {
@@ -191,16 +191,13 @@ export class Reducer {
     const { rank, worldSize } = this.#exchange;
     const root = sum.root;
     const { length } = root.data;
-    let data = root.data;
-    if (root.memory !== 'placed') {
-      // One rank gave the sum over all micro-batches: there was nothing to add.
-      const output = this.#output(bucket).subarray(start, start + length);
-      if (!sameMemory(output, data)) output.set(data);
-      if (this.#exchange.canSend(output)) data = output;
-      else {
-        data = this.#exchange.allocate(length);
-        data.set(root.data);
-      }
+    const output = this.#output(bucket).subarray(start, start + length);
+    // One rank gave the sum over all micro-batches: there was nothing to add.
+    if (root.memory !== 'placed' && !sameMemory(output, root.data)) output.set(root.data);
+    let data = output;
+    if (!this.#exchange.canSend(output)) {
+      data = this.#exchange.allocate(length);
+      data.set(output);
     }
     const whole = { lo: 0, hi: microBatches };
     for (let hop = 1; hop < worldSize; hop += 1) {
@@ -213,12 +210,10 @@ export class Reducer {
     const node = { lo: left.node.lo, hi: right.node.hi };
     const { length } = left.data;
     if (node.lo === 0 && node.hi === this.#options.microBatches) {
-      // Where it belongs and, if that is another place, where peers read it: in one pass.
       const output = this.#output(bucket).subarray(start, start + length);
-      const sent = this.#exchange.canSend(output) ? output : this.#exchange.allocate(length);
-      addInto(output, left.data, right.data, sent === output ? undefined : sent);
+      addInto(output, left.data, right.data);
       for (const { data, memory } of [left, right]) if (memory === 'scratch') this.#spare.push(data);
-      return { node, data: sent, memory: 'placed' };
+      return { node, data: output, memory: 'placed' };
     }
     if (left.memory === 'scratch') {
       addInto(left.data, left.data, right.data);
@@ -345,9 +340,17 @@ function newBucket(size: number): BucketState {
   };
 }
 
+/** What alignment may add to a piece of memory, in bytes. */
+const padding = 64;
+
+/** The bytes of a step's sums, with what alignment adds: what the workers of a host share for them. */
+export function sumBytes(buckets: readonly number[]): number {
+  return buckets.reduce((bytes, size) => bytes + size * 4 + padding, 0);
+}
+
 /**
- * The most bytes that a rank sends in a step, with what alignment adds: its contributions to the others' slices, the
- * result of its own, and its rows of what is gathered.
+ * The most bytes that a rank sends in a step from memory of its own, with what alignment adds: its contributions to the
+ * others' slices, and its rows of what is gathered. Sums are sent from where they are written.
  */
 export function sentBytes(plan: {
   readonly rank: number;
@@ -356,21 +359,17 @@ export function sentBytes(plan: {
   readonly buckets: readonly number[];
   /** Floats of each thing that one micro-batch gives to be gathered. */
   readonly gathered?: readonly number[];
-  /** Whether `output` is memory from `exchange.allocate`. */
-  readonly outputs?: boolean;
 }): number {
-  const { rank, worldSize, microBatches, buckets, gathered = [], outputs = false } = plan;
-  if (worldSize === 1 && !outputs) return 0;
+  const { rank, worldSize, microBatches, buckets, gathered = [] } = plan;
+  if (worldSize === 1) return 0;
   const { lo, hi } = rangeOf(rank, worldSize, microBatches);
   const nodes = coveringNodes(lo, hi, microBatches).length;
-  const padding = 64;
   let bytes = 0;
   for (const size of gathered) bytes += (hi - lo) * (size * 4 + padding);
   for (const size of buckets) {
-    if (outputs) bytes += size * 4 + padding;
     for (let to = 0; to < worldSize; to += 1) {
-      const copies = to === rank ? (outputs ? 0 : 1) : nodes;
-      for (const { length } of piecesOf(size, to, worldSize)) bytes += copies * (length * 4 + padding);
+      if (to === rank) continue;
+      for (const { length } of piecesOf(size, to, worldSize)) bytes += nodes * (length * 4 + padding);
     }
   }
   return bytes;

@@ -24,6 +24,10 @@ class MemoryExchange implements PingExchange {
     return new Float32Array(length);
   }
 
+  sums(): undefined {
+    return undefined;
+  }
+
   canSend(): boolean {
     return true;
   }
