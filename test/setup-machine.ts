@@ -138,7 +138,7 @@ const tsc = `
 const { appendFileSync, copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } = require('node:fs');
 appendFileSync(process.env.FAKE_LOG, 'tsc\\n');
 mkdirSync('dist', { recursive: true });
-for (const name of readdirSync('src')) {
+for (const name of readdirSync('src').filter((name) => name.endsWith('.ts'))) {
   if (readFileSync('src/' + name, 'utf8').includes('wrong')) {
     console.log('src/' + name + "(1,1): error TS2304: Cannot find name 'wrong'.");
     process.exit(2);

@@ -162,6 +162,29 @@ describe('a change', () => {
     project.calls();
   });
 
+  test('of a native source compiles it beside what the others become, and drops it with its source', async () => {
+    project.write('src/sum.cc', 'int sum;');
+    expectReady(project, await project.setUp());
+    const calls = project.calls();
+    expect(programs(calls)).toEqual(['tsc', 'g++']);
+    expect(calls[1]).toMatch(/ -shared -fPIC \S+\/src\/sum\.cc -o \S+\/dist\/sum\.so\.\d+$/);
+    expect(project.has('dist/sum.so')).toBe(true);
+
+    project.write('src/sum.cc', 'int other;');
+    const failed = await project.setUp({ FAKE_GXX_ERROR: 'sum.cc:1:1: error: no such type' });
+    expect(failureLine(failed)).toMatch(/g\+\+ could not compile src\/sum\.cc: .*error: no such type/);
+    expectReady(project, await project.setUp());
+    rmSync(project.path('dist/sum.so'));
+    project.calls();
+    expectReady(project, await project.setUp());
+    expect(programs(project.calls())).toEqual(['tsc', 'g++']);
+
+    rmSync(project.path('src/sum.cc'));
+    expectReady(project, await project.setUp());
+    expect(readdirSync(project.path('dist')).filter((name) => name.includes('sum'))).toEqual([]);
+    project.calls();
+  });
+
   test('of the lock file installs the packages again and builds the addon in them', async () => {
     project.write('package-lock.json', '{"packages": {"node_modules/typescript": {"version": "2.0.0"}}}');
     expectReady(project, await project.setUp());

@@ -1,4 +1,4 @@
-/** Compiles parts of src for tests that start processes, so that no test depends on an earlier `npm run build`. */
+/** Compiles parts of src for tests that start processes, so that no test runs an earlier `npm run build`. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,7 +12,7 @@ export interface Build {
   remove(): void;
 }
 
-/** Compiles some files of src and what they import. The folder lies in the project, where packages are found. */
+/** Compiles some files of src and what they import; the native part is set-up's. The folder lies in the project, where packages are found. */
 export function buildSources(files: readonly string[]): Build {
   const parent = path.join(root, 'dist');
   fs.mkdirSync(parent, { recursive: true });
@@ -31,6 +31,9 @@ export function buildSources(files: readonly string[]): Build {
   const remove = () => fs.rmSync(folder, { recursive: true, force: true });
   try {
     execFileSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', project]);
+    const native = path.join('worker', 'exchange', 'add.so');
+    fs.mkdirSync(path.dirname(path.join(folder, native)), { recursive: true });
+    fs.copyFileSync(path.join(parent, native), path.join(folder, native));
   } catch (error) {
     remove();
     throw new Error(String((error as { stdout?: Buffer }).stdout ?? error));

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from './command.mjs';
 import { fromRoot } from './engine.mjs';
-import { diskFull, SetupFailure, saysDiskFull } from './failure.mjs';
+import { compilerFailure, SetupFailure } from './failure.mjs';
 import { digestOf, discard, readJson, sizeOf, writeJson } from './files.mjs';
 import { stage } from './terminal.mjs';
 
@@ -68,7 +68,7 @@ export async function buildAddon(root, engine, expected, log) {
   return stage("compiling tfjs's addon", async () => {
     try {
       const { code, output } = await runCommand('g++', compilerArguments(root, engine, beside), { log });
-      if (code !== 0) throw compilerFailure(output, log);
+      if (code !== 0) throw compilerFailure("tfjs's addon", output, log);
       const version = (await loadedVersion(beside, engine, log)) ?? expected;
       renameSync(beside, join(folder, 'tfjs_binding.node'));
       writeJson(stampFile(root), {
@@ -107,16 +107,6 @@ function compilerArguments(root, engine, output) {
     '-o',
     output,
   ];
-}
-
-/** @param {string} output @param {string} log */
-function compilerFailure(output, log) {
-  if (saysDiskFull(output)) return diskFull("tfjs's addon");
-  const first = output.split('\n').find((line) => /error|cannot find/i.test(line)) ?? 'it printed no error';
-  return new SetupFailure(
-    `g++ could not compile tfjs's addon: ${first.trim().slice(0, 300)}`,
-    `It needs g++ 8 or newer with the standard C++ headers; all that it printed is in ${log}.`,
-  );
 }
 
 /** @param {string} addon @param {Engine} engine @param {string} log @returns {Promise<string | undefined>} */

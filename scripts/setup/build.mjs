@@ -1,19 +1,21 @@
-// The compiled program in dist/, rebuilt when a source has changed.
+// The compiled program in dist/, and the native functions beside it, rebuilt when a source has changed.
 // @ts-check
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { runCommand } from './command.mjs';
-import { diskFull, SetupFailure, saysDiskFull } from './failure.mjs';
-import { digestOf, readJson, sizeOf, writeJson } from './files.mjs';
+import { compilerFailure, diskFull, SetupFailure, saysDiskFull } from './failure.mjs';
+import { digestOf, discard, readJson, sizeOf, writeJson } from './files.mjs';
 import { stage } from './terminal.mjs';
 
 /** @param {string} root */
 const stampFile = (root) => join(root, 'dist', '.lockstep.json');
 
+const compilerFlags = ['-std=c++17', '-O2', '-shared', '-fPIC'];
+
 /** @param {string} root @returns {string[]} files below src/ that are compiled, relative to it */
 function sourceFiles(root) {
   return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .filter((name) => /\.(ts|cc)$/.test(name) && !name.endsWith('.test.ts'))
     .sort();
 }
 
@@ -21,11 +23,12 @@ function sourceFiles(root) {
 function sourcesDigest(root) {
   const paths = sourceFiles(root).map((name) => join('src', name));
   const all = ['tsconfig.json', 'tsconfig.build.json', ...paths];
-  return digestOf(JSON.stringify(all.map((path) => [path, digestOf(readFileSync(join(root, path)))])));
+  const digests = all.map((path) => [path, digestOf(readFileSync(join(root, path)))]);
+  return digestOf(JSON.stringify([compilerFlags, digests]));
 }
 
 /** @param {string} name */
-const compiledName = (name) => name.replace(/\.ts$/, '.js');
+const compiledName = (name) => name.replace(/\.ts$/, '.js').replace(/\.cc$/, '.so');
 
 /** @param {string} root @returns {boolean} */
 export function buildIsCurrent(root) {
@@ -56,16 +59,47 @@ export async function buildSources(root, log) {
         'Mend them; `npm run check` lists all errors.',
       );
     }
+    for (const name of sourceFiles(root)) if (name.endsWith('.cc')) await buildNative(root, name, log);
     discardOrphans(root);
+    // npm does this only when it installs: without it, `npx lockstep` fails once dist/ has been made anew.
+    for (const program of programs(root)) chmodSync(join(root, program), 0o755);
     writeJson(stampFile(root), { sources: digest });
   });
+}
+
+/**
+ * Built beside and renamed: a process that has the old one mapped keeps it.
+ * @param {string} root
+ * @param {string} name of a C++ source below src/
+ * @param {string} log
+ */
+async function buildNative(root, name, log) {
+  const output = join(root, 'dist', compiledName(name));
+  const beside = `${output}.${process.pid}`;
+  mkdirSync(dirname(output), { recursive: true });
+  try {
+    const args = [...compilerFlags, join(root, 'src', name), '-o', beside];
+    const { code, output: said } = await runCommand('g++', args, { log });
+    if (code !== 0) throw compilerFailure(`src/${name}`, said, log);
+    renameSync(beside, output);
+  } finally {
+    discard(beside);
+  }
+}
+
+/** @param {string} root @returns {string[]} what package.json says can be run */
+function programs(root) {
+  const manifest = /** @type {{bin?: Record<string, string>} | undefined} */ (
+    readJson(join(root, 'package.json'))
+  );
+  return Object.values(manifest?.bin ?? {});
 }
 
 /** @param {string} root removes what was compiled from sources that are gone, so that nothing can import it */
 function discardOrphans(root) {
   const wanted = new Set(sourceFiles(root).map(compiledName));
   for (const name of readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })) {
-    const match = /^(.*\.js)(\.map)?$/.exec(name);
+    const match = /^(.*\.(?:js|so))(\.map|\.\d+)?$/.exec(name);
     if (match?.[1] && !wanted.has(match[1])) rmSync(join(root, 'dist', name), { force: true });
   }
 }

@@ -74,3 +74,19 @@ export function lastLine(output) {
   const errors = lines.filter((line) => /error/i.test(line));
   return (errors.at(-1) ?? lines.at(-1) ?? 'it printed nothing').slice(0, 300);
 }
+
+/**
+ * Why g++ failed, from what it printed.
+ * @param {string} what it was to compile
+ * @param {string} output all that it printed
+ * @param {string} log where the whole output is
+ * @returns {SetupFailure}
+ */
+export function compilerFailure(what, output, log) {
+  if (saysDiskFull(output)) return diskFull(what);
+  const first = output.split('\n').find((line) => /error|cannot find/i.test(line)) ?? 'it printed no error';
+  return new SetupFailure(
+    `g++ could not compile ${what}: ${first.trim().slice(0, 300)}`,
+    `It needs g++ 8 or newer with the standard C++ headers; all that it printed is in ${log}.`,
+  );
+}

@@ -159,9 +159,9 @@ async function checkMachine(root, state, log) {
       `Install it (${apt} python3 python3-pip), or point LIBTENSORFLOW_DIR at an installation.`,
     );
   }
-  if (!state.addon && !findProgram('g++')) {
+  if (!(state.addon && state.build) && !findProgram('g++')) {
     throw new SetupFailure(
-      "g++ is not on the PATH; set-up compiles tfjs's addon with it.",
+      "g++ is not on the PATH; set-up compiles tfjs's addon and the addition of gradients with it.",
       `Install it (${apt} g++; on a cluster: module load gcc).`,
     );
   }
