@@ -90,6 +90,7 @@ describe('lockstep bench allreduce', () => {
     const { measureAllReduce } = module as typeof import('../src/cli/bench-allreduce.js');
     const times = await measureAllReduce({
       sizeMb: 6,
+      bucketMb: 4,
       workers: 2,
       path: way,
       repeats: 3,

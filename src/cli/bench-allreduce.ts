@@ -10,14 +10,16 @@ import { openLinks } from '../shared/simulation/links-thread.js';
 import { medianOf } from '../shared/statistics/estimate.js';
 import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
 import { BenchProcess } from './bench-process.js';
+import { wholeNumber } from './whole-number.js';
 
 const script = fileURLToPath(new URL('../worker/exchange/bench-worker.js', import.meta.url));
-const bucketFloats = (4 << 20) / Float32Array.BYTES_PER_ELEMENT;
 const warmUps = 5;
 
 export interface AllReduceOptions {
   /** Of all buckets together, in 10⁶ bytes. */
   readonly sizeMb: number;
+  /** The size of a bucket, in 2²⁰ bytes. */
+  readonly bucketMb: number;
   readonly workers: number;
   readonly path: 'shm' | 'tcp';
   readonly repeats: number;
@@ -50,7 +52,7 @@ export interface AllReduceTimes {
  * @throws LockstepError TRANSPORT when a process fails, or shared memory is asked for and not to be had
  */
 export async function measureAllReduce(options: AllReduceOptions): Promise<AllReduceTimes> {
-  const { sizeMb, workers, path, repeats, encrypted, link } = options;
+  const { sizeMb, bucketMb, workers, path, repeats, encrypted, link } = options;
   const protection = { encrypted, token: newKeyPair() };
   const links = link === undefined ? undefined : openLinks(link);
   const processes = Array.from(
@@ -66,6 +68,7 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
       machine: path === 'shm' ? machine : '',
     }));
     const floats = Math.round((sizeMb * 1e6) / Float32Array.BYTES_PER_ELEMENT);
+    const bucketFloats = Math.round((bucketMb * 2 ** 20) / Float32Array.BYTES_PER_ELEMENT);
     const buckets = Array.from({ length: Math.ceil(floats / bucketFloats) }, (_, i) =>
       Math.min(bucketFloats, floats - i * bucketFloats),
     );
@@ -115,6 +118,7 @@ function round(value: number): number {
 
 interface Arguments {
   readonly 'size-mb': number;
+  readonly 'bucket-mb': number;
   readonly workers: number;
   readonly path: 'shm' | 'tcp' | 'both';
   readonly repeats: number;
@@ -123,12 +127,32 @@ interface Arguments {
   readonly json: boolean;
 }
 
+/** @throws LockstepError USAGE */
+function checkArguments(args: Arguments): true {
+  const usage = (message: string) => new LockstepError('USAGE', message);
+  for (const option of ['size-mb', 'bucket-mb'] as const) {
+    const value = args[option];
+    if (!(value >= 0.001 && value <= 8_000)) throw usage(`--${option} takes 0.001 to 8000, not ${value}.`);
+  }
+  wholeNumber('--workers', args.workers, 1, 64);
+  wholeNumber('--repeats', args.repeats);
+  if (args['simulate-link'] !== undefined && args.path === 'shm') {
+    throw usage('--simulate-link is a link for --path tcp: memory is shared without one.');
+  }
+  return true;
+}
+
 export const benchAllReduceCommand: CommandModule<object, Arguments> = {
   command: 'allreduce',
   describe: 'Time the exchange of gradients between processes of this host',
   builder: (yargs) =>
     yargs
       .option('size-mb', { type: 'number', default: 94, describe: 'Gradients, in 10⁶ bytes (ResNet-50: 94)' })
+      .option('bucket-mb', {
+        type: 'number',
+        default: 25,
+        describe: "Size of a bucket in 2²⁰ bytes (25: PyTorch DDP's)",
+      })
       .option('workers', { type: 'number', default: 2, describe: 'Processes' })
       .option('path', {
         choices: ['shm', 'tcp', 'both'] as const,
@@ -143,22 +167,17 @@ export const benchAllReduceCommand: CommandModule<object, Arguments> = {
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' })
       .example('$0 bench allreduce --path shm --repeats 50', 'Shared memory only')
-      .check(({ 'size-mb': size, workers, repeats, path, ...args }) => {
-        if (!(size > 0 && size <= 8_000)) throw new Error('--size-mb must be above 0 and at most 8000');
-        if (!Number.isInteger(workers) || workers < 1 || workers > 64)
-          throw new Error('--workers must be 1 to 64');
-        if (args['simulate-link'] !== undefined && path === 'shm')
-          throw new Error('--simulate-link is a link for --path tcp: memory is shared without one');
-        if (!Number.isInteger(repeats) || repeats < 1) throw new Error('--repeats must be 1 or more');
-        return true;
-      }),
+      .check(checkArguments),
   handler: async ({ 'size-mb': sizeMb, workers, path, repeats, encrypt: encrypted, json, ...args }) => {
+    const bucketMb = args['bucket-mb'];
     const simulate = args['simulate-link'];
     const link = simulate === undefined ? undefined : parseLink(simulate);
     const results: AllReduceTimes[] = [];
     const all = link === undefined ? (['shm', 'tcp'] as const) : (['tcp'] as const);
     for (const each of path === 'both' ? all : [path]) {
-      results.push(await measureAllReduce({ sizeMb, workers, path: each, repeats, encrypted, link }));
+      results.push(
+        await measureAllReduce({ sizeMb, bucketMb, workers, path: each, repeats, encrypted, link }),
+      );
     }
     if (json) {
       process.stdout.write(`${JSON.stringify({ benchmark: 'allreduce', results })}\n`);

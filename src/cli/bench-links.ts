@@ -7,7 +7,7 @@ import { pingPong } from '../shared/simulation/ping-pong.js';
 import { type AllReduceTimes, measureAllReduce } from './bench-allreduce.js';
 import { print, runCommand } from './output.js';
 import { table } from './table.js';
-import { wholeWorkers } from './train.js';
+import { wholeNumber } from './whole-number.js';
 
 interface Arguments {
   readonly links: string;
@@ -32,6 +32,9 @@ interface LinkCase {
   readonly withoutLinkMs: number;
 }
 
+/** Of a bucket in 2²⁰ bytes: what `exchange.bucketBytes` is by default. */
+const bucketMb = 4;
+
 export const benchLinksCommand: CommandModule<object, Arguments> = {
   command: 'links',
   describe: 'Compare the all-reduce on simulated links with what forecasts say it takes',
@@ -49,13 +52,21 @@ export const benchLinksCommand: CommandModule<object, Arguments> = {
       .example('$0 bench links --links "100mbit,1ms 100mbit,20ms" --workers 2', ''),
   handler: ({ links, workers, 'size-mb': sizeMb, repeats, json }) =>
     runCommand(json, async () => {
-      const counts = workers.split(',').map((count) => wholeWorkers(Number(count)));
+      const counts = workers.split(',').map((count) => wholeNumber('--workers', Number(count)));
+      wholeNumber('--repeats', repeats);
       const cases: LinkCase[] = [];
       for (const text of links.trim().split(/\s+/)) {
         const link = parseLink(text);
         const model = await pingPong(link);
         for (const count of counts) {
-          const options = { sizeMb, workers: count, path: 'tcp', repeats, encrypted: false } as const;
+          const options = {
+            sizeMb,
+            bucketMb,
+            workers: count,
+            path: 'tcp',
+            repeats,
+            encrypted: false,
+          } as const;
           const { ms, buckets } = await measureAllReduce({ ...options, link });
           const without = await measureAllReduce(options);
           const predictedMs = allReduceMs({ workers: count, bytes: sizeMb * 1e6 }, model);

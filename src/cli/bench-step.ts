@@ -9,6 +9,7 @@ import type { StepBenchReply, StepBenchRequest } from '../worker/bench-step-work
 import { BenchProcess } from './bench-process.js';
 import { Turns } from './bench-turns.js';
 import { print, runCommand } from './output.js';
+import { wholeNumber } from './whole-number.js';
 
 interface Arguments {
   readonly encoder: string;
@@ -86,6 +87,12 @@ export const benchStepCommand: CommandModule<object, Arguments> = {
         describe: 'Wait for a line on stdin before each step that counts, and print one of JSON after it',
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON on stdout' })
+      .check(({ batch, threads, steps, warmup, workers }) => {
+        for (const [option, value] of Object.entries({ batch, threads, steps, workers }))
+          wholeNumber(`--${option}`, value);
+        wholeNumber('--warmup', warmup, 0);
+        return true;
+      })
       .example('$0 bench step --workers 2 --threads 1 --batch 16 --json', ''),
   handler: ({ json, ...args }) =>
     runCommand(json, async () => {

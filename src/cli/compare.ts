@@ -12,7 +12,7 @@ import { LockstepError } from '../shared/errors.js';
 import { print, runCommand } from './output.js';
 import { stopBySignal } from './signals.js';
 import { table } from './table.js';
-import { wholeWorkers } from './train.js';
+import { wholeNumber } from './whole-number.js';
 
 interface CompareArguments {
   readonly study: string;
@@ -61,7 +61,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       const progress = new LineProgress(process.stderr);
       const stop = stopBySignal((text) => progress.note(text));
       const { state, folder, comparison } = await runComparison({
-        ...{ study, workers: wholeWorkers(workers), out, resume, stop, progress },
+        ...{ study, workers: wholeNumber('--workers', workers), out, resume, stop, progress },
       });
       if (json)
         print({ ...documentOf(comparison), folder, ...(state === 'stopped' ? { stopped: true } : {}) });

@@ -10,7 +10,7 @@ import { LockstepError } from '../shared/errors.js';
 import { countProgress } from './count-progress.js';
 import { evaluationText } from './evaluation-text.js';
 import { print, runCommand } from './output.js';
-import { wholeWorkers } from './train.js';
+import { wholeNumber } from './whole-number.js';
 
 interface EvalArguments {
   readonly checkpoint: string;
@@ -70,7 +70,7 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
       const progress = countProgress(process.stderr);
       try {
         const found = await evaluateCheckpoint(checkpoint, {
-          ...{ workers: wholeWorkers(workers), logs, knn, probe, embeddings },
+          ...{ workers: wholeNumber('--workers', workers), logs, knn, probe, embeddings },
           ...{ flip: tta === 'flip', points: wholePoints(args.points), progress: progress.show },
         });
         progress.end();

@@ -17,7 +17,8 @@ import { runCommand } from './output.js';
 import { type PlaceArguments, placeOf, placeOptions } from './place.js';
 import { showStudy } from './scale-results.js';
 import { stopBySignal } from './signals.js';
-import { configDescription, overrides, wholeWorkers } from './train.js';
+import { configDescription, overrides } from './train.js';
+import { wholeNumber } from './whole-number.js';
 
 interface ScaleArguments extends PlaceArguments {
   readonly config: string | undefined;
@@ -179,7 +180,7 @@ function runsOf(only: string, { repeats }: ScaleArguments): PlannedRun[] {
 }
 
 function workersOf(text: string): number[] {
-  const counts = text.split(',').map((count) => wholeWorkers(Number(count)));
+  const counts = text.split(',').map((count) => wholeNumber('--workers', Number(count)));
   return [...new Set(counts)].sort((a, b) => a - b);
 }
 

@@ -3,10 +3,10 @@ import type { Argv, CommandModule } from 'yargs';
 import { LineProgress } from '../coordinator/progress.js';
 import { type TrainOptions, train } from '../coordinator/train.js';
 import { loadConfig } from '../shared/config/load.js';
-import { LockstepError } from '../shared/errors.js';
 import { print, runCommand } from './output.js';
 import { resultTable } from './results.js';
 import { stopBySignal } from './signals.js';
+import { wholeNumber } from './whole-number.js';
 
 /** What both ways to start a run take. */
 export interface RunArguments {
@@ -49,11 +49,11 @@ export function startRun(
     const stop = stopBySignal((text) => progress.note(text));
     const outcome = await train({
       config,
-      workers: wholeWorkers(workers),
+      workers: wholeNumber('--workers', workers),
       ...(await findPlace()),
       out,
       resume,
-      minWorkers: wholeWorkers(minWorkers, '--min-workers'),
+      minWorkers: wholeNumber('--min-workers', minWorkers),
       stop,
       progress,
     });
@@ -110,10 +110,4 @@ export function overrides<T>(yargs: Argv<T>): Argv<T & { set: string[] }> {
     default: [] as string[],
     describe: 'Override a key, as in stages.0.epochs=2; may be repeated',
   });
-}
-
-/** @throws LockstepError USAGE */
-export function wholeWorkers(workers: number, option = '--workers'): number {
-  if (Number.isInteger(workers) && workers >= 1) return workers;
-  throw new LockstepError('USAGE', `${option} takes a whole number from 1, not ${workers}.`);
 }

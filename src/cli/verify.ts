@@ -9,7 +9,8 @@ import { LockstepError } from '../shared/errors.js';
 import { packageRoot } from '../shared/package-root.js';
 import { print, runCommand } from './output.js';
 import { table } from './table.js';
-import { configArguments, wholeWorkers } from './train.js';
+import { configArguments } from './train.js';
+import { wholeNumber } from './whole-number.js';
 
 interface VerifyArguments {
   readonly config: string;
@@ -42,7 +43,7 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
       try {
         const note = (text: string) => process.stderr.write(`${text}\n`);
         const config = await loadConfig(path, { set });
-        const counts = workers.split(',').map((count) => wholeWorkers(Number(count)));
+        const counts = workers.split(',').map((count) => wholeNumber('--workers', Number(count)));
         const options = { config, workers: counts, steps: wholeSteps(steps), folder, note };
         if (tensor === undefined) report(await verify(options), json);
         else await seeInjection(options, tensor, json);

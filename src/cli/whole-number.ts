@@ -1,0 +1,12 @@
+/** Options that count something. */
+import { LockstepError } from '../shared/errors.js';
+
+/**
+ * @param option as it is written, for the error message
+ * @throws LockstepError USAGE for anything but a whole number in [from, to]
+ */
+export function wholeNumber(option: string, value: number, from = 1, to = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isInteger(value) && value >= from && value <= to) return value;
+  const range = to === Number.MAX_SAFE_INTEGER ? `from ${from}` : `from ${from} to ${to}`;
+  throw new LockstepError('USAGE', `${option} takes a whole number ${range}, not ${value}.`);
+}
