@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { LockstepError } from '../shared/errors.js';
 import { joinVariable } from '../shared/security/join.js';
 import type { Protection } from '../shared/security/socket-options.js';
-import { workerNodeFlags } from '../shared/transport/frame-memory.js';
+import { workerEnvironment, workerNodeFlags } from '../shared/worker-process.js';
 
 interface Message {
   readonly type: string;
@@ -31,8 +31,8 @@ export class BenchProcess<Request extends Message, Reply extends Message> {
       stdio: ['ignore', process.env.ONEDNN_VERBOSE ? process.stderr : 'ignore', 'pipe', 'ipc'],
       env: {
         ...process.env,
+        ...workerEnvironment,
         ...environment,
-        UV_THREADPOOL_SIZE: '64',
         [joinVariable]: JSON.stringify(protection),
       },
     });

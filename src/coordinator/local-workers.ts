@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LockstepError } from '../shared/errors.js';
 import { type Join, joinVariable } from '../shared/security/join.js';
-import { workerNodeFlags } from '../shared/transport/frame-memory.js';
+import { workerEnvironment, workerNodeFlags } from '../shared/worker-process.js';
 
 const entry = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
@@ -89,10 +89,9 @@ export class LocalWorkers {
       stdio: ['ignore', log, log],
       env: {
         ...process.env,
+        ...workerEnvironment,
         ...this.options.environment,
         CUDA_VISIBLE_DEVICES: this.gpus[slot] ?? '',
-        // Every run of the session that is in flight holds one thread of libuv's pool.
-        UV_THREADPOOL_SIZE: '64',
         // Not on the command line, which every user of the host can read.
         [joinVariable]: JSON.stringify(this.options.join),
       },

@@ -1,12 +1,7 @@
 /** Gives the memory of received frames back early, by small garbage collections instead of full ones. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-
-/**
- * Node flags with which a worker whose payloads travel as frames is a tenth faster: without them V8 begins to mark for a
- * full collection whenever it might come to one. Only at the start of a process: set later, the flag corrupts the heap.
- */
-export const workerNodeFlags: readonly string[] = ['--no-incremental-marking'];
+import { workerNodeFlags } from '../worker-process.js';
 
 /**
  * V8 counts a received frame as memory outside of its heap, and such memory soon starts a full collection: about ten for

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { joinVariable, newKeyPair } from '../../../shared/security/join.js';
-import { workerNodeFlags } from '../../../shared/transport/frame-memory.js';
+import { workerEnvironment, workerNodeFlags } from '../../../shared/worker-process.js';
 import { LinkHub, type LinkResult } from './hub.js';
 
 const script = fileURLToPath(new URL('local-process.js', import.meta.url));
@@ -20,7 +20,7 @@ async function measure(encrypted: boolean, log: (message: string) => void): Prom
   const bind = 'tcp://127.0.0.1:*';
   const hub = await LinkHub.bind({ bind, protection, key, log, onePerMachine: false });
   const join = { endpoint: hub.endpoint, coordinatorKey: key.publicKey, ...protection };
-  const env = { ...process.env, [joinVariable]: JSON.stringify(join) };
+  const env = { ...process.env, ...workerEnvironment, [joinVariable]: JSON.stringify(join) };
   const processes = [0, 1].map(() =>
     fork(script, { execArgv: [...workerNodeFlags], stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env }),
   );
