@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, type TestContext } from 'vitest';
 import { Push } from 'zeromq';
 import type { Peer } from '../src/shared/protocol/messages.js';
 import { newKeyPair } from '../src/shared/security/join.js';
@@ -77,6 +77,47 @@ function post(mesh: Mesh, to: number, step: number, values: Float32Array): void 
   const memory = mesh.allocate(values.length);
   memory.set(values);
   mesh.send(to, { kind: 'contribution', step, bucket: 0, node: [0, 1], start: 0 }, memory);
+}
+
+/** Reduces one small bucket, in the memory for sums where there is one. */
+async function expectSums(members: readonly Mesh[]): Promise<void> {
+  const reduced = members.map(async (mesh, rank) => {
+    mesh.begin(0);
+    const given = Float32Array.of(rank, 1);
+    const output = mesh.sums([2])?.[0] ?? given;
+    const microBatches = members.length;
+    const reducer = new Reducer({
+      exchange: mesh,
+      step: 0,
+      microBatches,
+      buckets: [2],
+      output: () => output,
+    });
+    reducer.contribute(0, { lo: rank, hi: rank + 1 }, given);
+    return [...(await reducer.result(0))];
+  });
+  for (const sum of await Promise.all(reduced)) expect(sum).toEqual([1, 2]);
+}
+
+/** With 256 KB of memory to share. */
+async function withSmallMemory(
+  context: TestContext,
+  check: (folder: string) => Promise<void>,
+): Promise<void> {
+  if (process.getuid?.() !== 0) context.skip('mounting a small tmpfs takes root');
+  const small = path.join(folder, 'small');
+  fs.mkdirSync(small);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small], { stdio: 'ignore' });
+  } catch {
+    context.skip('no tmpfs can be mounted here');
+  }
+  try {
+    process.env.LOCKSTEP_SHM_DIR = small;
+    await check(small);
+  } finally {
+    execFileSync('umount', ['-l', small]);
+  }
 }
 
 /** One that has the token, and is no peer. */
@@ -355,25 +396,19 @@ describe('the memory for sums', () => {
     expect(members[0]!.pathTo(1)).toBe('frames');
     expect(members[1]!.sums([10])).toBeUndefined();
     expect(warnings).toEqual([expect.stringMatching(/ENOENT.* of rank 0 on host0 come over TCP instead/)]);
-    const [given, results] = [[Float32Array.of(1, 2), Float32Array.of(3, 4)], [] as number[][]];
-    const reduced = members.map(async (mesh, rank) => {
-      mesh.begin(0);
-      const output = mesh.sums([2])?.[0] ?? given[rank]!;
-      const reducer = new Reducer({
-        exchange: mesh,
-        step: 0,
-        microBatches: 2,
-        buckets: [2],
-        output: () => output,
-      });
-      reducer.contribute(0, { lo: rank, hi: rank + 1 }, given[rank]!);
-      results.push([...(await reducer.result(0))]);
+    await expectSums(members);
+  });
+
+  it("is each worker's own where there is no room for one", async (context) => {
+    await withSmallMemory(context, async () => {
+      const warnings: string[] = [];
+      const members = [await bind({ warn: (text) => warnings.push(text) }), await bind()];
+      await connect(members, machineIdentity(), { stepBytes: 4096, sumBytes: 1 << 20 });
+      expect(members.map((mesh) => mesh.sums([10]))).toEqual([undefined, undefined]);
+      expect(members[0]!.pathTo(1)).toBe('shared memory');
+      expect(warnings).toEqual([expect.stringMatching(/No 2 MB of shared memory in .*small: ENOSPC/)]);
+      await expectSums(members);
     });
-    await Promise.all(reduced);
-    expect(results).toEqual([
-      [4, 6],
-      [4, 6],
-    ]);
   });
 });
 
@@ -404,16 +439,7 @@ describe('shared memory that a killed process left', () => {
 
 describe('shared memory that is not to be had', () => {
   it('falls back to frames when the file system is full, and says why', async (context) => {
-    if (process.getuid?.() !== 0) context.skip('mounting a small tmpfs takes root');
-    const small = path.join(folder, 'small');
-    fs.mkdirSync(small);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small], { stdio: 'ignore' });
-    } catch {
-      context.skip('no tmpfs can be mounted here');
-    }
-    try {
-      process.env.LOCKSTEP_SHM_DIR = small;
+    await withSmallMemory(context, async (small) => {
       const warnings: string[] = [];
       const warn = (text: string) => warnings.push(text);
       const members = [await bind({ warn }), await bind({ warn })];
@@ -425,9 +451,7 @@ describe('shared memory that is not to be had', () => {
       post(members[0]!, 1, 0, Float32Array.of(1, 2, 3));
       expect([...(await next(members[1]!, 0)).payload]).toEqual([1, 2, 3]);
       expect(fs.readdirSync(small)).toEqual([]);
-    } finally {
-      execFileSync('umount', ['-l', small]);
-    }
+    });
   });
 
   it('falls back to frames where a region can not be opened', async () => {
