@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../../../shared/config/schema.js';
 import { readTrial, tryEngine } from '../engine-trial.js';
@@ -72,7 +72,12 @@ describe('software', () => {
     writeFileSync(join(folder, 'lib'), 'ab');
     expect(await engineIn()).toMatchObject({ level: 'failure', value: 'lib is not whole.' });
     writeFileSync(join(folder, 'lib'), 'abc');
-    expect(await engineIn()).toMatchObject({ level: 'failure', value: "tfjs's addon is not built." });
+    expect(await engineIn()).toMatchObject({ level: 'failure', value: "tfjs's addon is not compiled." });
+    const addon = join(folder, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
+    mkdirSync(dirname(addon), { recursive: true });
+    writeFileSync(addon, '');
+    const addition = 'the addition of gradients is not compiled.';
+    expect(await engineIn()).toMatchObject({ level: 'failure', value: addition });
   });
 
   it('ends an engine that hangs', async () => {

@@ -34,6 +34,12 @@ const engineFiles = z.object({
 });
 const packageManifest = z.object({ engines: z.object({ node: z.string() }) });
 
+/** What set-up compiles with g++. */
+const compiled = {
+  "tfjs's addon": 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node',
+  'the addition of gradients': 'dist/worker/exchange/add.so',
+};
+
 /** The files of the installed engine that are missing or have another size. */
 function damagedFiles(root: string): string[] {
   const record = engineFiles.parse(JSON.parse(readFileSync(join(root, '.engine', 'engine.json'), 'utf8')));
@@ -63,8 +69,10 @@ export async function lookAtSoftware(root: string = packageRoot): Promise<Softwa
     installation = readInstallation(root);
     const damaged = damagedFiles(root);
     if (damaged.length > 0) throw new LockstepError('ENGINE', `${damaged[0]} is not whole.`, { hint: setUp });
-    const addon = join(root, 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node');
-    if (!existsSync(addon)) throw new LockstepError('ENGINE', "tfjs's addon is not built.", { hint: setUp });
+    for (const [what, file] of Object.entries(compiled)) {
+      if (existsSync(join(root, file))) continue;
+      throw new LockstepError('ENGINE', `${what} is not compiled.`, { hint: setUp });
+    }
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
     findings.push(failure('engine', error.message, error.details.hint ?? setUp));
