@@ -5,21 +5,13 @@ import type { Peer } from '../protocol/messages.js';
 import { Gate } from '../security/gate.js';
 import { clientOptions, type Protection } from '../security/socket-options.js';
 import { isLoopback, parseEndpoint } from './address.js';
-import { Arena } from './arena.js';
 import { FrameMemory } from './frame-memory.js';
+import { HostMemory } from './host-memory.js';
 import { Inbox, type Listener } from './inbox.js';
 import { keepFreedMemory } from './kept-memory.js';
 import { Outbox } from './outbox.js';
 import type { Envelope, PeerExchange } from './peer-exchange.js';
-import {
-  type CommonMemory,
-  FrameLink,
-  frameBytes,
-  type PeerLink,
-  payloadOf,
-  SharedMemoryLink,
-} from './peer-link.js';
-import { openRegion, Region } from './region.js';
+import { FrameLink, frameBytes, type PeerLink, payloadOf, SharedMemoryLink } from './peer-link.js';
 import {
   type BulkKind,
   decode,
@@ -80,9 +72,6 @@ const mostEarlyHellos = 4096;
 /** How long messages may be handled before timers and other sockets get their turn. */
 const turnMs = 8;
 
-/** What our peers read of us: known as a whole only once the hello of the host's first worker is here. */
-type Common = { -readonly [K in keyof CommonMemory]: CommonMemory[K] };
-
 interface Connection {
   readonly peer: Peer;
   readonly socket: Push;
@@ -101,11 +90,7 @@ export class Mesh implements PeerExchange {
   readonly #connections = new Map<number, Connection>();
   #membership: Membership | undefined;
   #inbox = new Inbox();
-  #arena = new Arena(new ArrayBuffer(0));
-  /** The regions that we made: what we send from and, if we are the first worker of this host, the memory for sums. */
-  #region: Region | undefined;
-  #sumsRegion: Region | undefined;
-  #common: Common = { region: undefined, sums: undefined };
+  #memory = HostMemory.none();
   /** Hellos of a generation that we have not been told of yet. */
   #earlyHellos: Hello[] = [];
   #proven: (() => void) | undefined;
@@ -113,7 +98,6 @@ export class Mesh implements PeerExchange {
   /** The last generation that was announced. */
   #next: { readonly generation: number; readonly error: LockstepError } | undefined;
   #closed = false;
-  #warnedOverflow = false;
   /** Messages dropped: of other generations, of steps that are over, and unreadable ones. */
   readonly #dropped = { generation: 0, step: 0, malformed: 0 };
 
@@ -205,19 +189,13 @@ export class Mesh implements PeerExchange {
     const self = membership.peers.find(({ rank }) => rank === membership.rank);
     const others = membership.peers.filter((peer) => peer !== self);
     const shares = (peer: Peer): boolean => peer.machine !== '' && peer.machine === self?.machine;
-    if (others.length === 0) {
-      this.#arena = new Arena(new ArrayBuffer(options.stepBytes));
-      return;
-    }
     const sharers = others.filter(shares);
-    this.#region = sharers.length === 0 ? undefined : this.#makeRegion(options.stepBytes);
-    this.#arena = new Arena(this.#region?.buffer ?? new ArrayBuffer(options.stepBytes));
-    // The first worker of a host makes the memory for sums.
-    const first = sharers.length > 0 && sharers.every(({ rank }) => rank > membership.rank);
-    this.#sumsRegion = first ? this.#makeRegion(options.sumBytes ?? 0) : undefined;
-    this.#common = { region: this.#region?.buffer, sums: this.#sumsRegion?.buffer };
+    const isFirst = sharers.every(({ rank }) => rank > membership.rank);
+    const place = sharers.length === 0 ? 'alone' : isFirst ? 'first' : 'another';
+    const { stepBytes, sumBytes = 0, deadlineMs = 30_000 } = options;
+    this.#memory = new HostMemory({ stepBytes, sumBytes, place, warn: this.#warn });
+    if (others.length === 0) return;
 
-    const { deadlineMs = 30_000 } = options;
     const proven = new Promise<void>((resolve, reject) => {
       this.#proven = resolve;
       this.#failed = reject;
@@ -238,8 +216,7 @@ export class Mesh implements PeerExchange {
       clearTimeout(timer);
       this.#proven = undefined;
       this.#failed = undefined;
-      this.#region?.unlink();
-      this.#sumsRegion?.unlink();
+      this.#memory.unlink();
     }
   }
 
@@ -253,31 +230,19 @@ export class Mesh implements PeerExchange {
   /** Begins a step: memory from `allocate` is taken back, what still comes of earlier steps is dropped. */
   begin(step: number): void {
     this.#inbox.begin(step);
-    this.#arena.reset();
+    this.#memory.reset();
   }
 
   allocate(length: number): Float32Array {
-    const memory = this.#arena.allocate(length);
-    if (memory !== undefined) return memory;
-    if (!this.#warnedOverflow) {
-      const { used, buffer } = this.#arena;
-      const bytes = `${used + length * Float32Array.BYTES_PER_ELEMENT} of ${buffer.byteLength} bytes`;
-      this.#warn(`A step sends more than was announced (${bytes}): what is over travels as frames.`);
-      this.#warnedOverflow = true;
-    }
-    return new Float32Array(length);
+    return this.#memory.allocate(length);
   }
 
   sums(lengths: readonly number[]): Float32Array[] | undefined {
-    if (this.#common.sums === undefined) return undefined;
-    const memory = new Arena(this.#common.sums);
-    const parts = lengths.map((length) => memory.allocate(length));
-    return parts.every((part) => part !== undefined) ? parts : undefined;
+    return this.#memory.sumsOf(lengths);
   }
 
   canSend(memory: Float32Array): boolean {
-    const { region, sums } = this.#common;
-    if (memory.buffer === region || memory.buffer === sums) return true;
+    if (this.#memory.holds(memory)) return true;
     for (const { link } of this.#connections.values()) if (link?.path === 'shared memory') return false;
     return true;
   }
@@ -319,17 +284,6 @@ export class Mesh implements PeerExchange {
     return this.#membership;
   }
 
-  #makeRegion(bytes: number): Region | undefined {
-    if (bytes === 0) return undefined;
-    try {
-      return Region.create(bytes);
-    } catch (error) {
-      if (!(error instanceof LockstepError)) throw error;
-      this.#warn(`${error.line} Values travel over TCP instead.`);
-      return undefined;
-    }
-  }
-
   /** Opens the way to a peer and says hello. */
   #greet(peer: Peer, shares: boolean): void {
     const { protection } = this.options;
@@ -349,16 +303,8 @@ export class Mesh implements PeerExchange {
     socket.events.on('disconnect', () => this.#broken(connection));
     socket.connect(peer.endpoint);
     const { generation, ticket, rank: from } = this.#now;
-    const tell = (region: Region | undefined) =>
-      shares && region !== undefined ? { path: region.path, bytes: region.buffer.byteLength } : null;
-    const hello = {
-      kind: 'hello',
-      generation,
-      ticket,
-      from,
-      region: tell(this.#region),
-      sums: tell(this.#sumsRegion),
-    } satisfies Hello;
+    const memory = shares ? this.#memory.announced : { region: null, sums: null };
+    const hello = { kind: 'hello', generation, ticket, from, ...memory } satisfies Hello;
     outbox.send([encode(hello)]).catch(() => {});
   }
 
@@ -366,11 +312,8 @@ export class Mesh implements PeerExchange {
   #welcome(hello: Hello): void {
     const connection = this.#connections.get(hello.from);
     if (hello.ticket !== this.#now.ticket || connection === undefined || connection.heard) return;
-    const { region, sums } = hello;
     try {
-      // First the sums: whoever can't map them has no use for the rest, which says that all is mapped.
-      if (sums !== null) this.#common.sums ??= openRegion(sums.path, sums.bytes, 'read and write');
-      if (region !== null) connection.region = openRegion(region.path, region.bytes);
+      connection.region = this.#memory.map(hello);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       this.#warn(`${error.line} Values of ${this.nameOf(hello.from)} come over TCP instead.`);
@@ -413,12 +356,8 @@ export class Mesh implements PeerExchange {
     this.#dropped.step += this.#inbox.stale;
     this.#inbox.stale = 0;
     // Only the views are let go: the memory is unmapped when the last of them is collected.
-    this.#arena = new Arena(new ArrayBuffer(0));
-    this.#region?.unlink();
-    this.#region = undefined;
-    this.#sumsRegion?.unlink();
-    this.#sumsRegion = undefined;
-    this.#common = { region: undefined, sums: undefined };
+    this.#memory.unlink();
+    this.#memory = HostMemory.none();
     await Promise.all(connections.map(({ outbox }) => outbox.close(drainMs)));
   }
 
@@ -467,13 +406,12 @@ export class Mesh implements PeerExchange {
         return;
       case 'welcome': {
         const { outbox } = connection;
-        const memory = this.#common;
-        connection.link = message.mapped ? new SharedMemoryLink(outbox, memory) : new FrameLink(outbox);
+        connection.link = message.mapped ? new SharedMemoryLink(outbox, this.#memory) : new FrameLink(outbox);
         this.#check();
         return;
       }
       default: {
-        const memory = { region: connection.region, sums: this.#common.sums };
+        const memory = { region: connection.region, sums: this.#memory.sums };
         this.#inbox.deliver({ header: message, payload: payloadOf(message, frames, memory) });
       }
     }
