@@ -1,7 +1,6 @@
 /** `lockstep bench allreduce`: how long gradients take between the processes of one host. */
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
 import type { Peer } from '../shared/protocol/messages.js';
 import { newKeyPair } from '../shared/security/join.js';
@@ -10,6 +9,7 @@ import { openLinks } from '../shared/simulation/links-thread.js';
 import { medianOf } from '../shared/statistics/estimate.js';
 import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
 import { BenchProcess } from './bench-process.js';
+import type { CommandBody } from './command.js';
 import { wholeNumber } from './whole-number.js';
 
 const script = fileURLToPath(new URL('../worker/exchange/bench-worker.js', import.meta.url));
@@ -142,9 +142,7 @@ function checkArguments(args: Arguments): true {
   return true;
 }
 
-export const benchAllReduceCommand: CommandModule<object, Arguments> = {
-  command: 'allreduce',
-  describe: 'Time the exchange of gradients between processes of this host',
+export const benchAllReduceCommand: CommandBody<Arguments> = {
   builder: (yargs) =>
     yargs
       .option('size-mb', { type: 'number', default: 94, describe: 'Gradients, in 10⁶ bytes (ResNet-50: 94)' })

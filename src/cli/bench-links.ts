@@ -1,10 +1,11 @@
 /** `lockstep bench links`: does the all-reduce take as long as forecasts say? Measured on simulated links. */
-import type { CommandModule } from 'yargs';
+
 import { allReduceMs } from '../shared/plan/all-reduce-time.js';
 import type { LinkModel } from '../shared/plan/link-model.js';
 import { parseLink } from '../shared/simulation/link.js';
 import { pingPong } from '../shared/simulation/ping-pong.js';
 import { type AllReduceTimes, measureAllReduce } from './bench-allreduce.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { table } from './table.js';
 import { wholeNumber } from './whole-number.js';
@@ -35,9 +36,7 @@ interface LinkCase {
 /** Of a bucket in 2²⁰ bytes: what `exchange.bucketBytes` is by default. */
 const bucketMb = 4;
 
-export const benchLinksCommand: CommandModule<object, Arguments> = {
-  command: 'links',
-  describe: 'Compare the all-reduce on simulated links with what forecasts say it takes',
+export const benchLinksCommand: CommandBody<Arguments> = {
   builder: (yargs) =>
     yargs
       .option('links', {

@@ -1,6 +1,5 @@
 /** `lockstep bench step`: how long a whole training step takes, on one worker or several, with or without exchange. */
 import { fileURLToPath } from 'node:url';
-import type { CommandModule } from 'yargs';
 import { threadEnvironment } from '../shared/engine/threads.js';
 import type { Peer } from '../shared/protocol/messages.js';
 import { newKeyPair } from '../shared/security/join.js';
@@ -8,6 +7,7 @@ import { medianOf } from '../shared/statistics/estimate.js';
 import type { StepBenchReply, StepBenchRequest } from '../worker/bench-step-worker.js';
 import { BenchProcess } from './bench-process.js';
 import { Turns } from './bench-turns.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { wholeNumber } from './whole-number.js';
 
@@ -50,9 +50,7 @@ export interface StepTimesReport {
 const script = fileURLToPath(new URL('../worker/bench-step-worker.js', import.meta.url));
 type StepProcess = BenchProcess<StepBenchRequest, StepBenchReply>;
 
-export const benchStepCommand: CommandModule<object, Arguments> = {
-  command: 'step',
-  describe: 'Measure a training step: forward, backward, exchange, update',
+export const benchStepCommand: CommandBody<Arguments> = {
   builder: (yargs) =>
     yargs
       .option('encoder', {

@@ -1,15 +1,25 @@
 /** `lockstep bench`: how fast the parts are. */
-import type { CommandModule } from 'yargs';
-import { benchAllReduceCommand } from './bench-allreduce.js';
-import { benchLinksCommand } from './bench-links.js';
-import { benchStepCommand } from './bench-step.js';
+import { type CommandBody, lazyCommand } from './command.js';
 
-export const benchCommand: CommandModule = {
-  command: 'bench <what>',
-  describe: 'Measure a training step, the all-reduce, or what links do to it',
-  builder: (yargs) =>
-    yargs
-      .command([benchStepCommand, benchAllReduceCommand, benchLinksCommand] as unknown as CommandModule[])
-      .demandCommand(1, 'Give step, allreduce or links.'),
+const parts = [
+  lazyCommand(
+    'step',
+    'Measure a training step: forward, backward, exchange, update',
+    async () => (await import('./bench-step.js')).benchStepCommand,
+  ),
+  lazyCommand(
+    'allreduce',
+    'Time the exchange of gradients between processes of this host',
+    async () => (await import('./bench-allreduce.js')).benchAllReduceCommand,
+  ),
+  lazyCommand(
+    'links',
+    'Compare the all-reduce on simulated links with what forecasts say it takes',
+    async () => (await import('./bench-links.js')).benchLinksCommand,
+  ),
+];
+
+export const benchCommand: CommandBody = {
+  builder: (yargs) => yargs.command(parts).demandCommand(1, 'Give step, allreduce or links.'),
   handler: () => {},
 };

@@ -1,5 +1,5 @@
 /** `lockstep compare`: several ways to train, with the same budget and seeds, and which is better. */
-import type { CommandModule } from 'yargs';
+
 import { type Answer, answer } from '../coordinator/compare/answer.js';
 import { armColumns, armRow } from '../coordinator/compare/arm-table.js';
 import { type BudgetRule, budgetRules } from '../coordinator/compare/budget.js';
@@ -9,6 +9,7 @@ import { runComparison } from '../coordinator/compare/run-comparison.js';
 import { loadStudy } from '../coordinator/compare/study.js';
 import { LineProgress } from '../coordinator/progress.js';
 import { LockstepError } from '../shared/errors.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { stopBySignal } from './signals.js';
 import { table } from './table.js';
@@ -25,9 +26,7 @@ interface CompareArguments {
   readonly json: boolean;
 }
 
-export const compareCommand: CommandModule<object, CompareArguments> = {
-  command: 'compare <study>',
-  describe: 'Train several ways with the same budget and seeds, and say which is better',
+export const compareCommand: CommandBody<CompareArguments> = {
   builder: (yargs) =>
     yargs
       .positional('study', {

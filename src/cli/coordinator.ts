@@ -1,13 +1,11 @@
 /** `lockstep coordinator`: a run whose workers are started by hand or by a batch system, on any hosts. */
-import type { CommandModule } from 'yargs';
+import type { CommandBody } from './command.js';
 import { type PlaceArguments, placeOf, placeOptions } from './place.js';
 import { type RunArguments, runOptions, startRun } from './train.js';
 
 type CoordinatorArguments = RunArguments & PlaceArguments;
 
-export const coordinatorCommand: CommandModule<object, CoordinatorArguments> = {
-  command: 'coordinator <config>',
-  describe: 'Coordinate a run of workers that are started by hand',
+export const coordinatorCommand: CommandBody<CoordinatorArguments> = {
   builder: (yargs) =>
     placeOptions(
       runOptions(yargs).option('workers', {

@@ -9,6 +9,7 @@ import { importDataset } from '../shared/data/import.js';
 import { refuseForeignFolder } from '../shared/data/packed.js';
 import { cacheFolder, resolveDataset } from '../shared/data/resolve.js';
 import { LockstepError } from '../shared/errors.js';
+import type { CommandBody } from './command.js';
 import { showProgress } from './data-progress.js';
 import { print, runCommand } from './output.js';
 
@@ -90,9 +91,7 @@ const infoCommand: CommandModule<object, InfoArguments> = {
     }),
 };
 
-export const dataCommand: CommandModule = {
-  command: 'data <what>',
-  describe: 'Import CIFAR-10, or say what has been imported',
+export const dataCommand: CommandBody = {
   builder: (yargs) =>
     yargs
       .command([importCommand, infoCommand] as unknown as CommandModule[])

@@ -1,11 +1,11 @@
 /** `lockstep demo`: the traditional and the contrastive way on the embedded sample, compared. */
 import { join } from 'node:path';
-import type { CommandModule } from 'yargs';
 import { answer } from '../coordinator/compare/answer.js';
 import { runComparison } from '../coordinator/compare/run-comparison.js';
 import { loadStudy } from '../coordinator/compare/study.js';
 import { LineProgress } from '../coordinator/progress.js';
 import { packageRoot } from '../shared/package-root.js';
+import type { CommandBody } from './command.js';
 import { text } from './compare.js';
 import { print, runCommand } from './output.js';
 import { resultTable } from './results.js';
@@ -16,9 +16,7 @@ interface DemoArguments {
   readonly json: boolean;
 }
 
-export const demoCommand: CommandModule<object, DemoArguments> = {
-  command: 'demo',
-  describe: 'Train both ways on the embedded sample with 2 local workers: a few minutes',
+export const demoCommand: CommandBody<DemoArguments> = {
   builder: (yargs) =>
     yargs
       .option('workers', { type: 'number', default: 2, describe: 'Worker processes' })

@@ -1,9 +1,9 @@
 /** `lockstep doctor`: whether hosts, and the links between them, are fit for a run. */
 import { dirname, join } from 'node:path';
-import type { CommandModule } from 'yargs';
 import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
+import type { CommandBody } from './command.js';
 import { type Counts, countLevels, type Finding } from './doctor/finding.js';
 import { findingsText } from './doctor/findings-text.js';
 import { examineHost, type HostReport } from './doctor/host.js';
@@ -39,9 +39,7 @@ interface DoctorArguments {
   readonly json: boolean;
 }
 
-export const doctorCommand: CommandModule<object, DoctorArguments> = {
-  command: 'doctor [config]',
-  describe: 'Look whether hosts, and the links between them, are fit for a run',
+export const doctorCommand: CommandBody<DoctorArguments> = {
   builder: (yargs) =>
     yargs
       .positional('config', { type: 'string', describe: 'The config of a run: what it needs is looked for' })

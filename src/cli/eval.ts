@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CommandModule } from 'yargs';
 import { type CheckpointEvaluation, evaluateCheckpoint } from '../coordinator/evaluate/checkpoint.js';
 import { writeEvaluation } from '../coordinator/evaluate/evaluation-file.js';
 import { runFolderAt } from '../coordinator/run-folder.js';
 import { LockstepError } from '../shared/errors.js';
+import type { CommandBody } from './command.js';
 import { countProgress } from './count-progress.js';
 import { evaluationText } from './evaluation-text.js';
 import { print, runCommand } from './output.js';
@@ -23,9 +23,7 @@ interface EvalArguments {
   readonly json: boolean;
 }
 
-export const evalCommand: CommandModule<object, EvalArguments> = {
-  command: 'eval <checkpoint>',
-  describe: 'Evaluate a checkpoint, or the last one of a run folder, on the test images',
+export const evalCommand: CommandBody<EvalArguments> = {
   builder: (yargs) =>
     yargs
       .positional('checkpoint', {

@@ -1,6 +1,7 @@
 /** `lockstep export`: a checkpoint's weights for PyTorch, Keras, or the first weights of another run. */
-import type { CommandModule } from 'yargs';
+
 import { type ExportFormat, exportFormats, exportWeights } from '../coordinator/weights/export.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 
 interface ExportArguments {
@@ -10,9 +11,7 @@ interface ExportArguments {
   readonly json: boolean;
 }
 
-export const exportCommand: CommandModule<object, ExportArguments> = {
-  command: 'export <checkpoint>',
-  describe: 'Write the weights of a checkpoint, or of the last one of a run folder, for PyTorch or Keras',
+export const exportCommand: CommandBody<ExportArguments> = {
   builder: (yargs) =>
     yargs
       .positional('checkpoint', {

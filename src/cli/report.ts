@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { CommandModule } from 'yargs';
 import { comparisonFileAt, readComparison } from '../coordinator/compare/comparison.js';
 import { type Unit, units } from '../coordinator/report/axis.js';
 import { comparisonReportOf, readComparedRuns } from '../coordinator/report/comparison-report.js';
@@ -16,6 +15,7 @@ import { runFolderAt } from '../coordinator/run-folder.js';
 import { readStudy, studyFileAt } from '../coordinator/scale/study.js';
 import { writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 
 interface ReportArguments {
@@ -28,9 +28,7 @@ interface ReportArguments {
   readonly json: boolean;
 }
 
-export const reportCommand: CommandModule<object, ReportArguments> = {
-  command: 'report <runs..>',
-  describe: 'Show what runs came to: plots and tables in one HTML file',
+export const reportCommand: CommandBody<ReportArguments> = {
   builder: (yargs) =>
     yargs
       .positional('runs', {

@@ -1,6 +1,5 @@
 /** `lockstep scale`: how training gets faster with the number of workers, and where the rest of the time goes. */
 import { join } from 'node:path';
-import type { CommandModule } from 'yargs';
 import { leaveStudyReport } from '../coordinator/report/end-of-run.js';
 import { defaultRunName } from '../coordinator/run-folder.js';
 import { collectStudy } from '../coordinator/scale/collect.js';
@@ -12,6 +11,7 @@ import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import type { SimulatedCompute } from '../shared/simulation/compute.js';
 import { parseLink } from '../shared/simulation/link.js';
+import type { CommandBody } from './command.js';
 import { networkOf } from './network-option.js';
 import { runCommand } from './output.js';
 import { type PlaceArguments, placeOf, placeOptions } from './place.js';
@@ -39,9 +39,7 @@ interface ScaleArguments extends PlaceArguments {
   readonly json: boolean;
 }
 
-export const scaleCommand: CommandModule<object, ScaleArguments> = {
-  command: 'scale [config]',
-  describe: 'Study how training scales with the number of workers',
+export const scaleCommand: CommandBody<ScaleArguments> = {
   builder: (yargs) =>
     placeOptions(
       overrides(yargs.positional('config', { type: 'string', describe: configDescription }))

@@ -1,16 +1,14 @@
 /** `lockstep setup`: installs what is missing, here or in a folder that other hosts see. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { CommandModule } from 'yargs';
 import { packageRoot } from '../shared/package-root.js';
+import type { CommandBody } from './command.js';
 
 interface SetupArguments {
   readonly prefix: string | undefined;
 }
 
-export const setupCommand: CommandModule<object, SetupArguments> = {
-  command: 'setup',
-  describe: 'Install what is missing, or the whole of Lockstep in another folder',
+export const setupCommand: CommandBody<SetupArguments> = {
   builder: (yargs) =>
     yargs
       .option('prefix', {

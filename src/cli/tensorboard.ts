@@ -1,7 +1,6 @@
 /** `lockstep tensorboard`: what TensorBoard shows of a run, for what a run does not write itself. */
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { CommandModule } from 'yargs';
 import { readMetrics } from '../coordinator/metrics.js';
 import { readRun, runFolderAt } from '../coordinator/run-folder.js';
 import { readSummary } from '../coordinator/summary.js';
@@ -9,6 +8,7 @@ import { eventFiles } from '../coordinator/tensorboard/event-file.js';
 import { eventsFolder, RunEvents } from '../coordinator/tensorboard/run-events.js';
 import { writeWeightHistograms } from '../coordinator/tensorboard/weight-histograms.js';
 import { LockstepError } from '../shared/errors.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 
 interface TensorBoardArguments {
@@ -17,9 +17,7 @@ interface TensorBoardArguments {
   readonly json: boolean;
 }
 
-export const tensorboardCommand: CommandModule<object, TensorBoardArguments> = {
-  command: 'tensorboard <run>',
-  describe: "Write TensorBoard's event files for a run that has none, and histograms of its weights",
+export const tensorboardCommand: CommandBody<TensorBoardArguments> = {
   builder: (yargs) =>
     yargs
       .positional('run', { type: 'string', demandOption: true, describe: 'A run folder' })

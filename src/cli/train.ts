@@ -1,8 +1,9 @@
 /** `lockstep train`: a run on this host. */
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { LineProgress } from '../coordinator/progress.js';
 import { type TrainOptions, train } from '../coordinator/train.js';
 import { loadConfig } from '../shared/config/load.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { resultTable } from './results.js';
 import { stopBySignal } from './signals.js';
@@ -19,9 +20,7 @@ export interface RunArguments {
   readonly json: boolean;
 }
 
-export const trainCommand: CommandModule<object, RunArguments> = {
-  command: 'train <config>',
-  describe: 'Train on this host with N local workers',
+export const trainCommand: CommandBody<RunArguments> = {
   builder: (yargs) =>
     runOptions(yargs)
       .option('workers', {

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CommandModule } from 'yargs';
 import { inject, type Verification, type VerifyOptions, verify } from '../coordinator/verify.js';
 import { loadConfig } from '../shared/config/load.js';
 import { LockstepError } from '../shared/errors.js';
 import { packageRoot } from '../shared/package-root.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { table } from './table.js';
 import { configArguments } from './train.js';
@@ -21,9 +21,7 @@ interface VerifyArguments {
   readonly json: boolean;
 }
 
-export const verifyCommand: CommandModule<object, VerifyArguments> = {
-  command: 'verify [config]',
-  describe: 'Train with several numbers of workers and compare the weights, bit for bit',
+export const verifyCommand: CommandBody<VerifyArguments> = {
   builder: (yargs) =>
     configArguments(yargs, join(packageRoot, 'configs', 'verify.yaml'))
       .option('workers', { type: 'string', default: '1,2,3,4', describe: 'Numbers of local workers' })

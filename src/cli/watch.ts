@@ -1,8 +1,8 @@
 /** `lockstep watch`: how a run goes, from its folder, on any host that sees it. */
 import { setTimeout } from 'node:timers/promises';
-import type { CommandModule } from 'yargs';
 import { viewOn } from '../coordinator/watch/views.js';
 import { watch } from '../coordinator/watch/watch.js';
+import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { resultTable } from './results.js';
 
@@ -15,9 +15,7 @@ interface WatchArguments {
 /** Steps may be faster; eyes are not, and a shared file system is asked each time. */
 const lookMs = 1000;
 
-export const watchCommand: CommandModule<object, WatchArguments> = {
-  command: 'watch <run>',
-  describe: 'Show how a run goes, from its folder, until it ends',
+export const watchCommand: CommandBody<WatchArguments> = {
   builder: (yargs) =>
     yargs
       .positional('run', { type: 'string', demandOption: true, describe: 'A run folder' })

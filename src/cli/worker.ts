@@ -1,6 +1,5 @@
 /** `lockstep worker`: one worker, for a coordinator anywhere. */
 import { type Logger, pino } from 'pino';
-import type { CommandModule } from 'yargs';
 import { LockstepError } from '../shared/errors.js';
 import { awaitJoinFile } from '../shared/security/await-join.js';
 import { type Join, joinVariable, parseJoin } from '../shared/security/join.js';
@@ -8,6 +7,7 @@ import { addressOfInterface } from '../shared/slurm/address.js';
 import { gpuOf, type SlurmJob, slurmJob } from '../shared/slurm/job.js';
 import { addressTowards } from '../shared/transport/address.js';
 import { runWorker } from '../worker/worker.js';
+import type { CommandBody } from './command.js';
 import { interfaceOption } from './interface-option.js';
 import { runCommand } from './output.js';
 
@@ -19,9 +19,7 @@ interface WorkerArguments {
   readonly slot: number | undefined;
 }
 
-export const workerCommand: CommandModule<object, WorkerArguments> = {
-  command: 'worker',
-  describe: 'Run one worker, for a coordinator on this or another host',
+export const workerCommand: CommandBody<WorkerArguments> = {
   builder: (yargs) =>
     yargs
       .option('join', {
