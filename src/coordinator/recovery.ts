@@ -29,6 +29,8 @@ export interface GenerationFormed {
 /** Losses in a row, without a step between them, that end a run: something is wrong everywhere. */
 const attempts = 10;
 
+const noWeights = 'Nobody is left who has the weights.';
+
 export class Recovery {
   constructor(private readonly options: RecoveryOptions) {}
 
@@ -47,17 +49,23 @@ export class Recovery {
   async reform(cause: unknown, stage: number | undefined): Promise<void> {
     const { config, group, minWorkers, mayCome, formed } = this.options;
     const began = performance.now();
+    // A joiner is a member as soon as an attempt begins, but has the weights only once one has succeeded.
+    const whole = group.members;
+    const left = () => whole.filter(({ loss }) => loss === undefined);
     let reason = cause;
     for (let attempt = 1; ; attempt += 1) {
       if (reason !== undefined && !isLoss(reason)) throw reason;
       if (attempt > attempts) throw theEnd(reason, `No generation held, ${attempts} times in a row.`);
-      if (group.survivors.length === 0) throw theEnd(reason, 'Nobody is left who has the weights.');
+      if (left().length === 0) throw theEnd(reason, noWeights);
       const connectMs = config.deadlines.connectSeconds * 1000;
       await group.waitFor(minWorkers, connectMs, mayCome).catch((error: LockstepError) => {
         throw theEnd(reason, error.message);
       });
-      const { survivors } = group;
-      const joiners = group.spares.slice(0, config.batch.microBatches - survivors.length);
+      const survivors = left();
+      if (survivors.length === 0) throw theEnd(reason, noWeights);
+      const joiners = [...group.survivors, ...group.spares]
+        .filter((worker) => !whole.includes(worker))
+        .slice(0, config.batch.microBatches - survivors.length);
       try {
         await group.form([...survivors, ...joiners], config.deadlines.prepareSeconds * 1000);
         if (joiners.length > 0) await this.#bringUp(survivors[0]!, joiners, stage);
@@ -70,8 +78,8 @@ export class Recovery {
         return;
       } catch (error) {
         // Not because of the others: then nobody would ever get past one whose host can't be reached.
-        const kept = survivors.every(({ loss }) => loss === undefined);
-        if (kept && isLoss(error)) {
+        const isTheirs = survivors.some((one) => one.loss !== undefined || group.late.includes(one));
+        if (!isTheirs && isLoss(error)) {
           const why = `it could not be let in: ${error.message.replace(/\.$/, '')}`;
           for (const joiner of joiners) group.exclude(joiner, why);
         }

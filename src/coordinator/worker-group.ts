@@ -18,7 +18,8 @@ import { Outbox } from '../shared/transport/outbox.js';
 import { beatMs, SilenceWatch } from '../shared/transport/silence.js';
 import { decode, encode } from '../shared/transport/wire.js';
 import { version } from '../shared/version.js';
-import { newAlarm, within } from './waiting.js';
+import { hangingMember } from './hanging.js';
+import { type Alarm, newAlarm, within } from './waiting.js';
 import { type Received, WorkerConnection } from './worker-connection.js';
 
 export interface WorkerGroupOptions {
@@ -60,6 +61,9 @@ export class WorkerGroup {
   #generation = 0;
   /** Raised when a member of this generation is lost, or can't go on in it. */
   #broken = newAlarm();
+  /** While a generation forms: raised for a member that gives up on its links. */
+  #forming: ReadonlyMap<WorkerConnection, Alarm> | undefined;
+  #late: WorkerConnection[] = [];
   readonly #outbox: Outbox;
   readonly #timer: NodeJS.Timeout;
   readonly #watch = new SilenceWatch();
@@ -195,8 +199,10 @@ export class WorkerGroup {
 
   /**
    * Forms the next generation of these workers, with ranks in their order, and waits until their links are proven.
-   * Whatever they did for the generation before is void.
-   * @throws LockstepError WORKER_LOST when one of them is lost meanwhile; then another generation has to be formed
+   * Whatever they did for the generation before is void. A worker may still be busy with that, and look at its links only
+   * when others have given up on it: nobody is to be blamed before everybody has answered, or `deadlineMs` is over.
+   * @throws LockstepError WORKER_LOST when one of them is lost meanwhile, or links could not be proven; then another
+   * generation has to be formed
    */
   async form(workers: readonly WorkerConnection[], deadlineMs: number): Promise<void> {
     for (const connection of this.#connections.values()) {
@@ -212,19 +218,41 @@ export class WorkerGroup {
     const peers = workers.map(({ peer }) => peer);
     const routed = await this.options.route?.(peers);
     const ticket = randomBytes(12).toString('base64url');
+    const forming = new Map(workers.map((worker) => [worker, newAlarm()]));
+    this.#forming = forming;
+    this.#late = [];
     await Promise.all(
       workers.map((_, rank) =>
         this.send(rank, { type: 'form', generation, rank, peers: routed?.[rank] ?? peers, ticket }),
       ),
     );
+    let failed: { readonly error: unknown; readonly at: number } | undefined;
     await Promise.all(
       workers.map(async (worker) => {
-        for (;;) {
-          const { message } = await this.#next(worker, 'joined', deadlineMs, [this.#broken.promise]);
-          if (message.type === 'joined' && message.generation === generation) return;
+        const until = [this.#broken.promise, forming.get(worker)!.promise];
+        try {
+          for (;;) {
+            const { message } = await this.#next(worker, 'joined', deadlineMs, until);
+            if (message.type === 'joined' && message.generation === generation) break;
+          }
+          // What it reports from now on is about links that it had.
+          forming.delete(worker);
+        } catch (error) {
+          failed ??= { error, at: performance.now() };
         }
+        if (failed !== undefined && performance.now() - failed.at > this.options.heartbeatMs)
+          this.#late.push(worker);
       }),
     );
+    if (this.#forming === forming) this.#forming = undefined;
+    const loss = workers.find((worker) => worker.loss !== undefined)?.loss;
+    if (loss !== undefined) throw loss;
+    if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
+  }
+
+  /** Those that the last `form` found busy when others had given up on them. */
+  get late(): readonly WorkerConnection[] {
+    return this.#late;
   }
 
   async send(rank: number, message: CoordinatorMessage, ...frames: readonly Uint8Array[]): Promise<void> {
@@ -346,9 +374,10 @@ export class WorkerGroup {
     until: readonly Promise<never>[],
   ): Promise<Received> {
     try {
-      return await within(deadlineMs, worker.next(type), [worker.lost, ...until], () =>
-        this.#lose(worker, `it did not send '${type}' within ${deadlineMs / 1000} s`),
-      );
+      return await within(deadlineMs, worker.next(type), [worker.lost, ...until], () => {
+        const hanging = type === 'reduced' ? hangingMember(this.#members, worker) : worker;
+        return this.#lose(hanging, `it did not send '${type}' within ${deadlineMs / 1000} s`);
+      });
     } finally {
       worker.giveUp(type);
     }
@@ -431,6 +460,12 @@ export class WorkerGroup {
     if (generation !== this.#generation) return;
     const broken = this.#broken;
     const error = new LockstepError('WORKER_LOST', `${worker.name}: ${message}`);
+    const forming = this.#forming?.get(worker);
+    if (forming !== undefined) {
+      this.options.log(`generation ${generation} does not form. ${error.message}`);
+      forming.raise(error);
+      return;
+    }
     setTimeout(() => broken.raise(error), patienceMs);
   }
 

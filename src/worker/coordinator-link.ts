@@ -77,11 +77,11 @@ export class CoordinatorLink {
   }
 
   /** What the worker does from now on; the coordinator names it when the worker is lost. */
-  enter(phase: Phase, step = this.#step): void {
+  enter(phase: Phase, step = this.#step): void | Promise<void> {
     this.#phase = phase;
     this.#step = step;
     if (performance.now() - this.#beatAt > quietMs) this.#beat();
-    this.fault(phase, step);
+    return this.fault(phase, step);
   }
 
   /** Begins to beat, and to expect the coordinator's beat at least every `silenceMs`. */

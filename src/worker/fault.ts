@@ -2,8 +2,8 @@
 import { LockstepError } from '../shared/errors.js';
 import { type Phase, phaseSchema } from '../shared/protocol/messages.js';
 
-/** Called whenever the worker enters a phase. */
-export type Fault = (phase: Phase, step: number) => void;
+/** Called whenever the worker enters a phase, which begins when what it gives is settled. */
+export type Fault = (phase: Phase, step: number) => void | Promise<void>;
 
 const kinds = {
   /** As the kernel does when memory runs out. */
@@ -14,6 +14,8 @@ const kinds = {
   throw: () => {
     throw new RangeError('Array buffer allocation failed');
   },
+  /** As a file system does that does not answer, until SIGCONT: the worker lives, and says so. Only 'input' waits for it. */
+  hang: () => new Promise<void>((go) => process.once('SIGCONT', () => go())),
 };
 
 /**
@@ -31,8 +33,8 @@ export function plannedFault(text: string | undefined): Fault {
   }
   let due = true;
   return (entered, at) => {
-    if (!due || entered !== phase || at < Number(step)) return;
+    if (!due || entered !== phase || at < Number(step)) return undefined;
     due = false;
-    act();
+    return act() as void | Promise<void>;
   };
 }

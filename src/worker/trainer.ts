@@ -300,6 +300,7 @@ export class Trainer {
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
     const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
     const times: StepTimes = { ...ms, input: ms.input + prepared + this.#aheadMs };
+    let isCommitted = false;
     try {
       const summed = performance.now();
       this.link.enter('commit', step);
@@ -310,6 +311,7 @@ export class Trainer {
       this.#aheadMs = performance.now() - waiting;
       recorder?.input(waiting);
       const { message } = await this.link.expect('commit');
+      isCommitted = true;
       recorder?.committed();
       if (message.step !== step) {
         throw new LockstepError(
@@ -336,7 +338,11 @@ export class Trainer {
       });
       return message.next;
     } finally {
-      for (const tensor of reduced) tensor.free();
+      // Until the commit a socket may still be sending from them.
+      for (const tensor of reduced) {
+        if (isCommitted) tensor.free();
+        else tensor.abandon();
+      }
     }
   }
 

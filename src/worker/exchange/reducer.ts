@@ -24,7 +24,8 @@ export interface ReducerOptions {
   /**
    * Where a reduced bucket goes: as many floats as the bucket has. Called once a bucket, after all of ours has been
    * contributed. It must stay as it is until the step's commit, since peers may read from it. Memory from `exchange.sums`
-   * is written by whoever sums, and by nobody else; it may be the memory that was contributed, too.
+   * is written by whoever sums; a result that comes in frames, by each worker of the host, with the same bytes. It may be
+   * the memory that was contributed, too.
    */
   readonly output: (bucket: number) => Float32Array;
   /** How long to wait while nothing comes. Default 60,000 ms. */
