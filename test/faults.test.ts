@@ -1,5 +1,5 @@
 /** A worker that is lost in every phase of a step, in every way: the run goes on, and comes to the same bits. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Commands, endpointOf, eventsOf, workerPids } from './lockstep-command.js';
@@ -51,28 +51,6 @@ describe('a run one of whose workers', () => {
     expect(generations[0]!.reason).toMatch(
       /Lost rank 2 on .* \(phase: input, step 34\): it did not send 'reduced' within 8 s/,
     );
-  });
-
-  it('is lost while another one is busy waits for that one', async () => {
-    const deadlines = 'deadlines: { heartbeatSeconds: 3, connectSeconds: 20 }';
-    const text = smallConfig({ microBatches: 6, epochs: [3, 3], more: deadlines });
-    writeFileSync(config, text);
-    const expected = await undisturbed(text);
-    const args = ['coordinator', config, '--workers', '3', '--bind', 'tcp://127.0.0.1:*'];
-    const { ended } = commands.start([...args, '--out', out, '--json']);
-    await endpointOf(out);
-    const worker = (env = {}) => commands.start(['worker', '--join', join(out, 'join.json')], env);
-    worker();
-    worker({ LOCKSTEP_FAULT: `kill@input@${stepsOfFirst + 4}` });
-    const busy = worker({ LOCKSTEP_FAULT: `hang@input@${stepsOfFirst + 4}` });
-    const log = () => readFileSync(join(out, 'logs', 'coordinator.log'), 'utf8');
-    await expect.poll(log, { timeout: 90_000 }).toMatch(/generation 2 does not form/);
-    busy.child.kill('SIGCONT');
-    const { code, stdout, stderr } = await ended;
-    expect(code, stderr).toBe(0);
-    expect(await resultOf(out, stdout)).toEqual(expected);
-    const generations = await eventsOf(out, 'generation');
-    expect(generations.map(({ workers }) => workers)).toEqual([2]);
   });
 
   it.each([
