@@ -1,6 +1,6 @@
 /** Runs that end early, by a signal, by kill -9 or with a damaged checkpoint, and go on to the same bits. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../src/shared/checkpoint/checkpoint.js';
@@ -26,6 +26,16 @@ afterEach(() => commands.end());
 
 const train = (out: string, workers: number, ...more: string[]) =>
   commands.start(['train', config, '--workers', `${workers}`, '--out', out, '--json', ...more]);
+
+it.each([
+  ['more workers than micro-batches', 99, []],
+  ['a dataset that is not there', 1, ['--set', 'data.dataset=/nowhere']],
+])('a run that can not begin (%s) leaves no folder in the way of the next one', async (_, workers, more) => {
+  const out = join(commands.folder, 'run');
+  const { code, stderr } = await train(out, workers, ...more).ended;
+  expect(code, stderr).not.toBe(0);
+  expect(existsSync(out)).toBe(false);
+});
 
 describe('a run that is asked to stop', () => {
   it.each(['SIGTERM', 'SIGUSR2', 'SIGINT'] as const)(

@@ -32,14 +32,15 @@ export interface RunBeginning {
 
 /**
  * @param resume whether a run in `out` is to be gone on with; if there is none, a new one begins there
+ * @param check whether the run can begin: called before anything is written, unless it has ended already
  * @param warn told of damaged checkpoints that were passed over
- * @throws LockstepError RUN_FOLDER or CHECKPOINT; USAGE when `resume` has no `out`
+ * @throws LockstepError RUN_FOLDER or CHECKPOINT; USAGE when `resume` has no `out`; what `check` throws
  */
 export async function beginRun(
   config: Config,
   { out, resume }: { readonly out: string | undefined; readonly resume: boolean },
   start: RunStart,
-  warn: (message: string) => void,
+  { check, warn }: { readonly check: () => Promise<unknown>; readonly warn: (message: string) => void },
 ): Promise<RunBeginning> {
   if (resume && out === undefined) {
     throw new LockstepError('USAGE', '--resume does not know which run.', {
@@ -49,6 +50,7 @@ export async function beginRun(
   const digest = configDigest(config);
   if (!resume || out === undefined || !existsSync(join(out, 'run.json'))) {
     const { name, seed } = config;
+    await check();
     const initialWeights = await InitialWeights.open(config);
     try {
       const from = initialWeights && { initialWeights: initialWeights.record };
@@ -68,6 +70,7 @@ export async function beginRun(
     const ended = await readSummary(summary);
     return { folder, checkpoint: undefined, initialWeights: undefined, events: [], summary: ended };
   }
+  await check();
   const checkpoint = await latestCheckpoint(out, ({ line }) => warn(`Passed over: ${line}`));
   let initialWeights: InitialWeights | undefined;
   try {

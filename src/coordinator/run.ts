@@ -49,6 +49,27 @@ export interface ReadyGroup {
   readonly signalled: AbortSignal;
 }
 
+export type RunInputs = Pick<ReadyGroup, 'dataset' | 'timeline' | 'trainImages' | 'testImages'>;
+
+/**
+ * What a run works on, after all checks that need no worker.
+ *
+ * @throws LockstepError USAGE, ENGINE, DATA or CONFIG: why it can't begin
+ */
+export async function runInputs({
+  config,
+  workers,
+  launch,
+}: Pick<GroupOptions, 'config' | 'workers' | 'launch'>): Promise<RunInputs> {
+  checkWorkers(workers, config.batch.microBatches);
+  // Workers on other hosts may have another engine, and say so themselves.
+  if (launch === 'local') checkPrecision({ precision: config.precision, device: readInstallation().kind });
+  const dataset = await resolveDataset(config.data.dataset);
+  const trainImages = limited(dataset, 'train', config.data.limit.train);
+  const testImages = limited(dataset, 'test', config.data.limit.test);
+  return { dataset, timeline: new Timeline(config, trainImages), trainImages, testImages };
+}
+
 /**
  * Forms a group of workers, runs `work` with it, and ends it.
  * @throws LockstepError what `work` throws, or why no group came to be; all workers have been told.
@@ -58,13 +79,7 @@ export async function withWorkers<T>(
   work: (ready: ReadyGroup) => Promise<T>,
 ): Promise<T> {
   const { config, log, launch, workers, logs } = options;
-  checkWorkers(workers, config.batch.microBatches);
-  // Workers on other hosts may have another engine, and say so themselves.
-  if (launch === 'local') checkPrecision({ precision: config.precision, device: readInstallation().kind });
-  const dataset = await resolveDataset(config.data.dataset);
-  const trainImages = limited(dataset, 'train', config.data.limit.train);
-  const testImages = limited(dataset, 'test', config.data.limit.test);
-  const timeline = new Timeline(config, trainImages);
+  const { dataset, timeline, trainImages, testImages } = await runInputs(options);
   let local: LocalWorkers | undefined;
   const { bind, joinFile } = options;
   const protection = protectionOf(config.exchange.encryption, bind);

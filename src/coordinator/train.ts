@@ -14,7 +14,7 @@ import type { Progress } from './progress.js';
 import { describeGeneration } from './progress-text.js';
 import { Recovery } from './recovery.js';
 import { leaveReport } from './report/end-of-run.js';
-import { type GroupOptions, withWorkers } from './run.js';
+import { type GroupOptions, runInputs, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
 import { loadTensors } from './saving.js';
@@ -48,7 +48,10 @@ export type Outcome =
 /** @throws LockstepError; the run folder then holds everything up to the failure. */
 export async function train(options: TrainOptions): Promise<Outcome> {
   const { config, progress } = options;
-  const beginning = await beginRun(config, options, startOf(options), (message) => progress.note(message));
+  const beginning = await beginRun(config, options, startOf(options), {
+    check: () => runInputs(options),
+    warn: (message) => progress.note(message),
+  });
   const { folder, checkpoint, initialWeights, summary } = beginning;
   if (summary !== undefined) {
     progress.note(`${folder.path} has ended already: nothing is left to do`);
