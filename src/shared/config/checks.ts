@@ -13,6 +13,7 @@ export interface Disagreement {
 /** All disagreements, in the order of the stages. */
 export function disagreements(config: Config): Disagreement[] {
   return [
+    ...encoderChecks(config.model),
     ...heads(config),
     ...augmentChecks(config.data.augment, ['data', 'augment']),
     ...config.stages.flatMap((stage, index) => [
@@ -20,6 +21,31 @@ export function disagreements(config: Config): Disagreement[] {
       ...(stage.augment === undefined ? [] : augmentChecks(stage.augment, ['stages', index, 'augment'])),
     ]),
   ];
+}
+
+/** Fields that only some encoders have. */
+function encoderChecks({ encoder, stem, widths, batchNorm }: Config['model']): Disagreement[] {
+  const found: Disagreement[] = [];
+  const isSmall = encoder === 'tiny' || encoder === 'airbench';
+  if (isSmall && stem !== 'cifar') {
+    found.push({
+      path: ['model', 'stem'],
+      message: `must be cifar with the encoder ${encoder}, which has no other, not ${stem}`,
+    });
+  }
+  if (widths !== undefined && encoder !== 'airbench') {
+    found.push({
+      path: ['model', 'widths'],
+      message: `belongs to the encoder airbench, not to ${encoder}: leave it out`,
+    });
+  }
+  if (batchNorm.zeroInit && (isSmall || encoder === 'resnet50v2')) {
+    found.push({
+      path: ['model', 'batchNorm', 'zeroInit'],
+      message: `must be false with the encoder ${encoder}, which has no residual block that ends in BatchNorm`,
+    });
+  }
+  return found;
 }
 
 function heads({ model, stages }: Config): Disagreement[] {
@@ -69,7 +95,7 @@ function augmentChecks(
   if (crop > 0) {
     found.push({
       path: [...section, 'crop'],
-      message: `must be 0 where there is a resizedCrop, not ${crop}: an image is cropped once`,
+      message: `must be 0 where there is a resizedCrop, not ${crop}: an image is cropped once (write crop: 0)`,
     });
   }
   for (const key of ['scale', 'ratio'] as const) {
@@ -126,6 +152,9 @@ function stageChecks(config: Config, stage: StageConfig, index: number): Disagre
       ['learningRate', 'warmupEpochs'],
       `must be at most the stage's epochs, ${epochs}, not ${learningRate.warmupEpochs}`,
     );
+  }
+  if (learningRate.warmupEpochs === 0 && learningRate.warmupStart > 0) {
+    say(['learningRate', 'warmupStart'], 'needs warmupEpochs above 0: without a warm-up it is used nowhere');
   }
   if ('final' in learningRate && learningRate.final > learningRate.peak) {
     say(['learningRate', 'final'], `must be at most peak, ${learningRate.peak}, not ${learningRate.final}`);

@@ -168,10 +168,28 @@ describe('an error says file, line, key and what is expected', () => {
   });
 
   test.each([
+    [['model.encoder=tiny', 'model.stem=imagenet'], 'model.stem must be cifar with the encoder tiny'],
+    [
+      ['model.encoder=resnet18', 'model.widths=[8,8,8]'],
+      'model.widths belongs to the encoder airbench, not to resnet18',
+    ],
+    [
+      ['model.encoder=resnet50v2', 'model.batchNorm.zeroInit=true'],
+      'model.batchNorm.zeroInit must be false with the encoder resnet50v2',
+    ],
+  ])('%j', (sets, expected) => {
+    expect(complaintOf(text, ...sets)).toContain(expected);
+  });
+
+  test.each([
     ['stages.1.name=pretrain', 'stages[1].name must be unique'],
     [
+      'stages.1.learningRate={decay: constant, peak: 1, warmupStart: 0.1}',
+      'stages[1].learningRate.warmupStart needs warmupEpochs above 0',
+    ],
+    [
       'data.augment.resizedCrop={}',
-      'data.augment.crop must be 0 where there is a resizedCrop, not 4: an image is cropped once.',
+      'data.augment.crop must be 0 where there is a resizedCrop, not 4: an image is cropped once (write crop: 0).',
     ],
     [
       'stages.0.augment={crop: 0, resizedCrop: {scale: [1, 0.2]}}',

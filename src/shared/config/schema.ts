@@ -556,7 +556,6 @@ export function stageAugment({ data }: Config, { augment }: StageConfig): Augmen
   return augment ?? data.augment;
 }
 
-export type DataConfig = Config['data'];
 export type ModelConfig = Config['model'];
 export type StageConfig = Config['stages'][number];
 export type SoftmaxStage = Extract<StageConfig, { objective: 'softmax' }>;
@@ -564,4 +563,3 @@ export type ContrastiveStage = Exclude<StageConfig, SoftmaxStage>;
 export type OptimizerConfig = StageConfig['optimizer'];
 export type LearningRateConfig = StageConfig['learningRate'];
 export type LossScaleConfig = NonNullable<Config['lossScale']>;
-export type DeadlinesConfig = Config['deadlines'];

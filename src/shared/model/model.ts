@@ -99,15 +99,6 @@ export function buildModel(config: ModelConfig): Model {
 }
 
 function buildEncoder({ encoder, stem, widths, batchNorm: { epsilon, zeroInit } }: ModelConfig): Encoder {
-  if (widths !== undefined && encoder !== 'airbench') {
-    throw new LockstepError(
-      'CONFIG',
-      `model.widths: only the encoder 'airbench' has them, not '${encoder}'.`,
-      {
-        hint: 'Leave model.widths out.',
-      },
-    );
-  }
   switch (encoder) {
     case 'resnet50':
       return resnet({
@@ -125,11 +116,9 @@ function buildEncoder({ encoder, stem, widths, batchNorm: { epsilon, zeroInit } 
     case 'resnet50v2':
       return resnet50v2({ stem, epsilon });
     case 'airbench':
+      return airbench(epsilon, widths);
     case 'tiny':
-      if (stem === 'cifar') return encoder === 'tiny' ? tiny(epsilon) : airbench(epsilon, widths);
-      throw new LockstepError('CONFIG', `model.stem: the encoder '${encoder}' has only the stem 'cifar'.`, {
-        hint: 'Leave model.stem out.',
-      });
+      return tiny(epsilon);
   }
 }
 
