@@ -14,5 +14,10 @@ lockstep=$lockstep_home/bin/lockstep
 if [ -d "$1/parts" ]; then
   "$lockstep" scale --collect "$1"
 else
-  "$lockstep" report "$1"/*/ --out "$1/report.html"
+  # Studies and comparisons may lie beside the runs: they have reports of their own.
+  runs=()
+  for folder in "$1"/*/; do
+    if [ -e "$folder/run.json" ]; then runs+=("$folder"); fi
+  done
+  "$lockstep" report "${runs[@]}" --out "$1/report.html"
 fi
