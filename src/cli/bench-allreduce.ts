@@ -127,15 +127,36 @@ interface Arguments {
   readonly json: boolean;
 }
 
+/** What `measureAllReduce` can do. @throws LockstepError USAGE */
+export function checkMeasurable({
+  sizeMb,
+  bucketMb,
+  workers,
+  repeats,
+}: {
+  readonly sizeMb: number;
+  readonly bucketMb: number;
+  readonly workers: number;
+  readonly repeats: number;
+}): void {
+  for (const [option, value] of [
+    ['--size-mb', sizeMb],
+    ['--bucket-mb', bucketMb],
+  ] as const) {
+    if (value >= 0.001 && value <= 8_000) continue;
+    throw new LockstepError('USAGE', `${option} takes 0.001 to 8000, not ${value}.`);
+  }
+  wholeNumber('--workers', workers, 1, 64);
+  wholeNumber('--repeats', repeats);
+}
+
 /** @throws LockstepError USAGE */
 function checkArguments(args: Arguments): true {
   const usage = (message: string) => new LockstepError('USAGE', message);
-  for (const option of ['size-mb', 'bucket-mb'] as const) {
-    const value = args[option];
-    if (!(value >= 0.001 && value <= 8_000)) throw usage(`--${option} takes 0.001 to 8000, not ${value}.`);
-  }
-  wholeNumber('--workers', args.workers, 1, 64);
-  wholeNumber('--repeats', args.repeats);
+  const { workers, repeats } = args;
+  checkMeasurable({ sizeMb: args['size-mb'], bucketMb: args['bucket-mb'], workers, repeats });
+  if (args.encrypt && args.path === 'shm')
+    throw usage('--encrypt is for --path tcp: memory is not encrypted.');
   if (args['simulate-link'] !== undefined && args.path === 'shm') {
     throw usage('--simulate-link is a link for --path tcp: memory is shared without one.');
   }

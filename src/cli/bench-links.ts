@@ -4,11 +4,11 @@ import { allReduceMs } from '../shared/plan/all-reduce-time.js';
 import type { LinkModel } from '../shared/plan/link-model.js';
 import { parseLink } from '../shared/simulation/link.js';
 import { pingPong } from '../shared/simulation/ping-pong.js';
-import { type AllReduceTimes, measureAllReduce } from './bench-allreduce.js';
+import { type AllReduceTimes, checkMeasurable, measureAllReduce } from './bench-allreduce.js';
 import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { table } from './table.js';
-import { wholeNumber } from './whole-number.js';
+import { wholeNumbers } from './whole-number.js';
 
 interface Arguments {
   readonly links: string;
@@ -51,8 +51,8 @@ export const benchLinksCommand: CommandBody<Arguments> = {
       .example('$0 bench links --links "100mbit,1ms 100mbit,20ms" --workers 2', ''),
   handler: ({ links, workers, 'size-mb': sizeMb, repeats, json }) =>
     runCommand(json, async () => {
-      const counts = workers.split(',').map((count) => wholeNumber('--workers', Number(count)));
-      wholeNumber('--repeats', repeats);
+      const counts = wholeNumbers('--workers', workers);
+      for (const count of counts) checkMeasurable({ sizeMb, bucketMb, workers: count, repeats });
       const cases: LinkCase[] = [];
       for (const text of links.trim().split(/\s+/)) {
         const link = parseLink(text);

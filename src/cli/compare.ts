@@ -8,7 +8,6 @@ import { type ArmResult, resultsOf } from '../coordinator/compare/results.js';
 import { runComparison } from '../coordinator/compare/run-comparison.js';
 import { loadStudy } from '../coordinator/compare/study.js';
 import { LineProgress } from '../coordinator/progress.js';
-import { LockstepError } from '../shared/errors.js';
 import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { stopBySignal } from './signals.js';
@@ -56,7 +55,11 @@ export const compareCommand: CommandBody<CompareArguments> = {
   handler: (args) =>
     runCommand(args.json, async () => {
       const { set, budget, workers, out, resume, json } = args;
-      const study = await loadStudy(args.study, { set, budget, repeats: repeatsOf(args.repeats) });
+      const study = await loadStudy(args.study, {
+        set,
+        budget,
+        repeats: args.repeats === undefined ? undefined : wholeNumber('--repeats', args.repeats),
+      });
       const progress = new LineProgress(process.stderr);
       const stop = stopBySignal((text) => progress.note(text));
       const { state, folder, comparison } = await runComparison({
@@ -83,9 +86,4 @@ function armTable(results: readonly ArmResult[]): string {
 /** The answer as lines. */
 export function text({ verdicts, caveats }: Answer): string {
   return [...verdicts, '', ...caveats].join('\n');
-}
-
-function repeatsOf(repeats: number | undefined): number | undefined {
-  if (repeats === undefined || (Number.isInteger(repeats) && repeats >= 1)) return repeats;
-  throw new LockstepError('USAGE', `--repeats takes a whole number from 1, not ${repeats}.`);
 }

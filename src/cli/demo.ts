@@ -10,6 +10,7 @@ import { text } from './compare.js';
 import { print, runCommand } from './output.js';
 import { resultTable } from './results.js';
 import { stopBySignal } from './signals.js';
+import { wholeNumber } from './whole-number.js';
 
 interface DemoArguments {
   readonly workers: number;
@@ -27,11 +28,20 @@ export const demoCommand: CommandBody<DemoArguments> = {
       const study = await loadStudy(join(packageRoot, 'configs', 'study-demo.yaml'));
       const progress = new LineProgress(process.stderr);
       const stop = stopBySignal((text) => progress.note(text));
-      const { state, comparison, runs } = await runComparison({
-        ...{ study, workers, out: undefined, resume: false, stop, progress },
+      const { state, folder, comparison, runs } = await runComparison({
+        ...{
+          study,
+          workers: wholeNumber('--workers', workers),
+          out: undefined,
+          resume: false,
+          stop,
+          progress,
+        },
       });
-      if (state === 'stopped') return;
-      if (json) print(runs);
+      if (state === 'stopped') {
+        if (json) print({ stopped: true, folder });
+        progress.note(`Stopped: what has been trained is in ${folder}.`);
+      } else if (json) print(runs);
       else process.stdout.write(`${resultTable(runs)}\n${text(answer(comparison))}\n`);
     }),
 };

@@ -12,6 +12,7 @@ import { type LinkReport, linkFinding, linkReport, skewFinding } from './doctor/
 import { measureLocalLinks } from './doctor/links/local.js';
 import type { Plan } from './doctor/plan.js';
 import { print, runCommand } from './output.js';
+import { wholeNumber } from './whole-number.js';
 
 /** What --json prints. */
 export interface DoctorReport {
@@ -101,9 +102,8 @@ function checkArguments({
     new LockstepError('USAGE', message, { hint: 'See: lockstep doctor --help' });
   if ((hosts === undefined) !== (bind === undefined)) throw usage('--hosts and --bind go together.');
   if (hosts !== undefined && file !== undefined) throw usage('Give --hosts or --join, not both.');
-  if (hosts !== undefined && (!Number.isInteger(hosts) || hosts < 2))
-    throw usage('--hosts must be 2 or more.');
-  if (!Number.isInteger(workers) || workers < 1) throw usage('--workers must be 1 or more.');
+  if (hosts !== undefined) wholeNumber('--hosts', hosts, 2);
+  wholeNumber('--workers', workers);
   if (!(wait >= 0)) throw usage('--wait must be 0 or more.');
   return true;
 }

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { type CheckpointEvaluation, evaluateCheckpoint } from '../coordinator/evaluate/checkpoint.js';
 import { writeEvaluation } from '../coordinator/evaluate/evaluation-file.js';
 import { runFolderAt } from '../coordinator/run-folder.js';
-import { LockstepError } from '../shared/errors.js';
 import type { CommandBody } from './command.js';
 import { countProgress } from './count-progress.js';
 import { evaluationText } from './evaluation-text.js';
@@ -69,7 +68,11 @@ export const evalCommand: CommandBody<EvalArguments> = {
       try {
         const found = await evaluateCheckpoint(checkpoint, {
           ...{ workers: wholeNumber('--workers', workers), logs, knn, probe, embeddings },
-          ...{ flip: tta === 'flip', points: wholePoints(args.points), progress: progress.show },
+          ...{
+            flip: tta === 'flip',
+            points: wholeNumber('--points', args.points, 0, mostPoints),
+            progress: progress.show,
+          },
         });
         progress.end();
         const written = await leave(found);
@@ -120,12 +123,6 @@ function documentOf(
       ...{ name, width, images: points.images.length, alignment, uniformity, explained: pca.explained },
     })),
   };
-}
-
-/** @throws LockstepError USAGE */
-function wholePoints(points: number): number {
-  if (Number.isInteger(points) && points >= 0 && points <= mostPoints) return points;
-  throw new LockstepError('USAGE', `--points takes a whole number from 0 to ${mostPoints}, not ${points}.`);
 }
 
 /** All pairs of points are compared: 5,000 take 100 MB, and six times as long as 2,000. */

@@ -6,7 +6,9 @@ const { default: yargs } = await import('yargs');
 const { hideBin } = await import('yargs/helpers');
 const { commands } = await import('./commands.js');
 const { reportUsage } = await import('./output.js');
+const { refuseRepeated } = await import('./repeated.js');
 
+const names = commands.map(({ command }) => `${command}`.split(' ')[0]!);
 await yargs(hideBin(process.argv))
   .scriptName('lockstep')
   .usage(
@@ -15,7 +17,9 @@ await yargs(hideBin(process.argv))
   .command(commands)
   .demandCommand(1, 'Give a command.')
   .strict()
-  .fail(reportUsage)
+  .strictCommands()
+  .check(refuseRepeated)
+  .fail((message, error) => reportUsage(message, error, names))
   .wrap(Math.min(110, process.stdout.columns ?? 110))
   .help()
   .alias('help', 'h')

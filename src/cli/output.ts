@@ -44,10 +44,25 @@ export async function exitCodeOf(
   }
 }
 
-/** What yargs calls when the command line is wrong, or when reading it has thrown `error`. */
-export function reportUsage(message: string | null | undefined, error?: Error): void {
-  const usage = error ?? new LockstepError('USAGE', `${message}`, { hint: 'See: lockstep --help' });
-  process.exit(report(usage, wantsJson(process.argv.slice(2)), process));
+/**
+ * Ends the process when the command line is wrong, or when reading it has thrown `error`.
+ *
+ * @param commands the names of all commands
+ */
+export function reportUsage(
+  message: string | null | undefined,
+  error: Error | undefined,
+  commands: readonly string[],
+): void {
+  const argv = process.argv.slice(2);
+  const sentence = `${message}`.replace(/[^.]$/, '$&.');
+  const usage = error ?? new LockstepError('USAGE', sentence, { hint: `See: ${helpFor(argv, commands)}` });
+  process.exit(report(usage, wantsJson(argv), process));
+}
+
+/** The help that says more: of the command that was called, if it was one. */
+function helpFor([command = '']: readonly string[], commands: readonly string[]): string {
+  return commands.includes(command) ? `lockstep ${command} --help` : 'lockstep --help';
 }
 
 /** True if the arguments ask for JSON. For errors in the arguments themselves: those aren't parsed. */

@@ -17,6 +17,7 @@ import { writeAtomically } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
 import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
+import { wholeNumber } from './whole-number.js';
 
 interface ReportArguments {
   readonly runs: readonly string[];
@@ -24,7 +25,7 @@ interface ReportArguments {
   readonly x: Unit | undefined;
   readonly plots: string | undefined;
   readonly serve: boolean;
-  readonly port: number;
+  readonly port: number | undefined;
   readonly json: boolean;
 }
 
@@ -52,7 +53,7 @@ export const reportCommand: CommandBody<ReportArguments> = {
         default: false,
         describe: 'Serve the report on this host and follow the runs, until Ctrl-C',
       })
-      .option('port', { type: 'number', default: 0, describe: 'Where to serve it  [default: any free port]' })
+      .option('port', { type: 'number', describe: 'Where to serve it  [default: any free port]' })
       .option('json', {
         type: 'boolean',
         default: false,
@@ -71,8 +72,9 @@ export const reportCommand: CommandBody<ReportArguments> = {
 
 async function write(
   paths: readonly string[],
-  { out, x, plots: folder, json }: ReportArguments,
+  { out, x, port, plots: folder, json }: ReportArguments,
 ): Promise<void> {
+  if (port !== undefined) throw new LockstepError('USAGE', '--port belongs to --serve.');
   const began = performance.now();
   if (out === undefined && paths.length > 1) {
     throw new LockstepError('USAGE', 'A report on several runs needs --out.', {
@@ -113,14 +115,12 @@ async function write(
 
 async function serve(
   paths: readonly string[],
-  { x, port, json, out, plots }: ReportArguments,
+  { x, port = 0, json, out, plots }: ReportArguments,
 ): Promise<void> {
   if (out !== undefined || plots !== undefined) {
     throw new LockstepError('USAGE', '--serve writes no files, so it takes neither --out nor --plots.');
   }
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new LockstepError('USAGE', `--port takes a whole number from 0 to 65535, not ${port}.`);
-  }
+  wholeNumber('--port', port, 0, 65_535);
   // What is wrong with the folders is better said here than in a browser.
   await make(paths, x);
   const server = await serveReport({
@@ -145,6 +145,9 @@ async function make(
   const study = paths.find((path) => existsSync(studyFileAt(path)));
   if (study !== undefined) {
     alone(paths, study, 'a scaling study');
+    if (x !== undefined) {
+      throw new LockstepError('USAGE', '--x belongs to runs: plots of a scaling study count along workers.');
+    }
     return { runs: [], report: studyReportOf(await readStudy(study), study, new Date()) };
   }
   const compared = paths.find((path) => existsSync(comparisonFileAt(path)));

@@ -18,7 +18,7 @@ import { type PlaceArguments, placeOf, placeOptions } from './place.js';
 import { showStudy } from './scale-results.js';
 import { stopBySignal } from './signals.js';
 import { configDescription, overrides } from './train.js';
-import { wholeNumber } from './whole-number.js';
+import { wholeNumber, wholeNumbers } from './whole-number.js';
 
 interface ScaleArguments extends PlaceArguments {
   readonly config: string | undefined;
@@ -32,7 +32,7 @@ interface ScaleArguments extends PlaceArguments {
   readonly only: string | undefined;
   readonly launch: 'local' | 'remote';
   readonly collect: string | undefined;
-  readonly network: string;
+  readonly network: string | undefined;
   readonly 'simulate-compute': number | undefined;
   readonly 'simulate-slow': string | undefined;
   readonly 'simulate-link': string | undefined;
@@ -74,9 +74,8 @@ export const scaleCommand: CommandBody<ScaleArguments> = {
         })
         .option('network', {
           type: 'string',
-          default: '10gbit,0.05ms',
           describe:
-            'The link of each worker that the forecast assumes: rate and latency, or the file that `lockstep doctor --hosts N --json` wrote',
+            'The link of each worker that the forecast assumes: rate and latency, or the file that `lockstep doctor --hosts N --json` wrote  [default: 10gbit,0.05ms]',
         })
         .option('simulate-compute', { type: 'number', hidden: true })
         .option('simulate-slow', { type: 'string', hidden: true })
@@ -96,9 +95,7 @@ export const scaleCommand: CommandBody<ScaleArguments> = {
 const note = (text: string) => process.stderr.write(`${text}\n`);
 
 async function measureAll(args: ScaleArguments): Promise<void> {
-  if (args.launch === 'remote') {
-    throw new LockstepError('USAGE', '--launch remote is for one run of a study: it takes --only N,REPEAT.');
-  }
+  await remotePlace(args);
   const options = await studyOptions(args);
   const study = await runStudy(options);
   await leaveStudyReport(study, options.folder, note);
@@ -116,9 +113,15 @@ async function measureParts(args: ScaleArguments, only: string): Promise<void> {
   }
 }
 
-async function collect({ config, only, json }: ScaleArguments, folder: string): Promise<void> {
+async function collect({ config, only, network, json }: ScaleArguments, folder: string): Promise<void> {
   if (config !== undefined || only !== undefined) {
     throw new LockstepError('USAGE', '--collect measures nothing: it takes neither a config nor --only.');
+  }
+  if (network !== undefined) {
+    throw new LockstepError(
+      'USAGE',
+      '--network belongs to the parts: what they were measured with is collected.',
+    );
   }
   const study = await collectStudy(folder);
   await leaveStudyReport(study, folder, note);
@@ -138,13 +141,13 @@ async function studyOptions(args: ScaleArguments): Promise<StudyOptions> {
     config,
     mode: args.mode,
     workers: workersOf(args.workers),
-    repeats: whole(args.repeats, '--repeats', 1),
-    warmup: whole(args.warmup, '--warmup', 0),
-    steps: whole(args.steps, '--steps', 1),
+    repeats: wholeNumber('--repeats', args.repeats),
+    warmup: wholeNumber('--warmup', args.warmup, 0),
+    steps: wholeNumber('--steps', args.steps),
     folder: args.out ?? join('runs', defaultRunName(`scale-${config.name}`, new Date())),
     simulatedCompute: simulatedCompute(args),
     simulatedLink,
-    network: simulatedLink ?? (await networkOf(args.network, note)),
+    network: simulatedLink ?? (await networkOf(args.network ?? '10gbit,0.05ms', note)),
     stop: stopBySignal(() =>
       note('The study ends; runs that have ended are kept. A second signal ends it at once.'),
     ),
@@ -154,7 +157,13 @@ async function studyOptions(args: ScaleArguments): Promise<StudyOptions> {
 
 /** Undefined for local workers. @throws LockstepError USAGE for what only local workers can do */
 async function remotePlace(args: ScaleArguments): Promise<Place | undefined> {
-  if (args.launch === 'local') return undefined;
+  if (args.launch === 'local') {
+    for (const option of ['bind', 'interface', 'advertise', 'join'] as const) {
+      if (args[option] === undefined) continue;
+      throw new LockstepError('USAGE', `--${option} belongs to --launch remote.`);
+    }
+    return undefined;
+  }
   if (!args.only?.includes(',')) {
     throw new LockstepError('USAGE', '--launch remote takes --only N,REPEAT: workers are there for one run.');
   }
@@ -178,13 +187,7 @@ function runsOf(only: string, { repeats }: ScaleArguments): PlannedRun[] {
 }
 
 function workersOf(text: string): number[] {
-  const counts = text.split(',').map((count) => wholeNumber('--workers', Number(count)));
-  return [...new Set(counts)].sort((a, b) => a - b);
-}
-
-function whole(value: number, option: string, from: number): number {
-  if (Number.isInteger(value) && value >= from) return value;
-  throw new LockstepError('USAGE', `${option} takes a whole number from ${from}, not ${value}.`);
+  return [...new Set(wholeNumbers('--workers', text))].sort((a, b) => a - b);
 }
 
 /** @throws LockstepError USAGE */

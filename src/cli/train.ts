@@ -52,7 +52,7 @@ export function startRun(
       ...(await findPlace()),
       out,
       resume,
-      minWorkers: wholeNumber('--min-workers', minWorkers),
+      minWorkers: wholeNumber('--min-workers', minWorkers, 1, workers),
       stop,
       progress,
     });

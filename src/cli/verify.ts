@@ -10,7 +10,7 @@ import type { CommandBody } from './command.js';
 import { print, runCommand } from './output.js';
 import { table } from './table.js';
 import { configArguments } from './train.js';
-import { wholeNumber } from './whole-number.js';
+import { wholeNumber, wholeNumbers } from './whole-number.js';
 
 interface VerifyArguments {
   readonly config: string;
@@ -41,8 +41,8 @@ export const verifyCommand: CommandBody<VerifyArguments> = {
       try {
         const note = (text: string) => process.stderr.write(`${text}\n`);
         const config = await loadConfig(path, { set });
-        const counts = workers.split(',').map((count) => wholeNumber('--workers', Number(count)));
-        const options = { config, workers: counts, steps: wholeSteps(steps), folder, note };
+        const counts = wholeNumbers('--workers', workers);
+        const options = { config, workers: counts, steps: wholeNumber('--steps', steps), folder, note };
         if (tensor === undefined) report(await verify(options), json);
         else await seeInjection(options, tensor, json);
       } finally {
@@ -111,9 +111,4 @@ async function seeInjection(options: VerifyOptions, tensor: string, json: boolea
     process.stdout.write(
       `One bit of '${tensor}' on rank ${workers - 1} was changed. Caught: ${caught.message}\n`,
     );
-}
-
-function wholeSteps(steps: number): number {
-  if (Number.isInteger(steps) && steps >= 1) return steps;
-  throw new LockstepError('USAGE', `--steps takes a whole number from 1, not ${steps}.`);
 }

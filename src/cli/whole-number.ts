@@ -10,3 +10,11 @@ export function wholeNumber(option: string, value: number, from = 1, to = Number
   const range = to === Number.MAX_SAFE_INTEGER ? `from ${from}` : `from ${from} to ${to}`;
   throw new LockstepError('USAGE', `${option} takes a whole number ${range}, not ${value}.`);
 }
+
+/**
+ * @param text whole numbers from 1 with commas between, as in 1,2,4
+ * @throws LockstepError USAGE
+ */
+export function wholeNumbers(option: string, text: string): number[] {
+  return text.split(',').map((number) => wholeNumber(option, Number(number)));
+}
