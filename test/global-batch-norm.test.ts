@@ -171,6 +171,6 @@ function leavingAt<T extends { readonly mesh: Mesh }>(what: string, worker: T): 
 it('says so when a worker would have more runs in flight than threads', async () => {
   const [worker] = await workersFor(configOf('softmax')).start(1);
   const most = Number(process.env.UV_THREADPOOL_SIZE) - 4;
-  worker!.program.reserve(most);
-  expect(() => worker!.program.reserve(most + 1)).toThrow(/at most 28; 29 were dealt.*/);
+  await worker!.program.reserve(most);
+  await expect(worker!.program.reserve(most + 1)).rejects.toThrow(/at most 28; 29 were dealt.*/);
 });

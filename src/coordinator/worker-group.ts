@@ -226,7 +226,7 @@ export class WorkerGroup {
         this.send(rank, { type: 'form', generation, rank, peers: routed?.[rank] ?? peers, ticket }),
       ),
     );
-    let failed: { readonly error: unknown; readonly at: number } | undefined;
+    const failures: { readonly error: unknown; readonly at: number }[] = [];
     await Promise.all(
       workers.map(async (worker) => {
         const until = [this.#broken.promise, forming.get(worker)!.promise];
@@ -238,16 +238,18 @@ export class WorkerGroup {
           // What it reports from now on is about links that it had.
           forming.delete(worker);
         } catch (error) {
-          failed ??= { error, at: performance.now() };
+          failures.push({ error, at: performance.now() });
         }
-        if (failed !== undefined && performance.now() - failed.at > this.options.heartbeatMs)
+        const [first] = failures;
+        if (first !== undefined && performance.now() - first.at > this.options.heartbeatMs)
           this.#late.push(worker);
       }),
     );
     if (this.#forming === forming) this.#forming = undefined;
     const loss = workers.find((worker) => worker.loss !== undefined)?.loss;
     if (loss !== undefined) throw loss;
-    if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
+    const [first] = failures;
+    if (first !== undefined) throw first.error;
   }
 
   /** Those that the last `form` found busy when others had given up on them. */

@@ -47,10 +47,11 @@ export class Slots {
 
   /**
    * Makes that many slots, if they are not there yet. Each has a function of its own: one for all micro-batches would be
-   * optimised as a whole, and its bits could depend on their number.
+   * optimised as a whole, and its bits could depend on their number. After a loss a worker makes several in the middle of a
+   * step, so the event loop gets a turn after each: else the worker would be silent for too long.
    * @throws LockstepError CONFIG when so many runs can't be in flight
    */
-  reserve(count: number): void {
+  async reserve(count: number): Promise<void> {
     const most = Number(process.env.UV_THREADPOOL_SIZE ?? 4) - otherThreads;
     if (count > most) {
       throw new LockstepError(
@@ -61,7 +62,10 @@ export class Slots {
         },
       );
     }
-    while (this.#slots.length < count) this.#slots.push(this.#trace(this.#slots.length));
+    while (this.#slots.length < count) {
+      this.#slots.push(this.#trace(this.#slots.length));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** What every run sends, each once. */

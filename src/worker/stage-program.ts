@@ -55,8 +55,8 @@ export class StageProgram {
    * Makes ready for steps with so many micro-batches.
    * @throws LockstepError CONFIG when they can't be computed together but must be
    */
-  reserve(microBatches: number): void {
-    if (this.passes.kind === 'together') this.passes.slots.reserve(microBatches);
+  async reserve(microBatches: number): Promise<void> {
+    if (this.passes.kind === 'together') await this.passes.slots.reserve(microBatches);
   }
 
   /** The dynamic loss scale, and how many steps it has made the stage skip; undefined where there is none. */

@@ -14,7 +14,7 @@ export async function computeTogether(work: StepWork, slots: Slots): Promise<Ste
   const { step, deadlineMs, phase } = input;
   const gather = new Gather({ exchange, step, microBatches: program.shape.microBatches, deadlineMs });
   try {
-    slots.reserve(batches.size);
+    await slots.reserve(batches.size);
     phase('forward and backward');
     if (program.objective !== undefined) {
       for (const [k, { labels }] of batches) gather.contribute('labels', k, Float32Array.from(labels));

@@ -258,7 +258,7 @@ export class Trainer {
     this.batches.from(this.#cache);
     this.#evaluation?.forget();
     const { lo, hi } = rangeOf(this.mesh.rank, this.mesh.worldSize, this.config.batch.microBatches);
-    this.#program.reserve(hi - lo);
+    await this.#program.reserve(hi - lo);
     await this.link.send({
       type: 'prepared',
       stage,
