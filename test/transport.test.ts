@@ -96,7 +96,9 @@ async function expectSums(members: readonly Mesh[]): Promise<void> {
     reducer.contribute(0, { lo: rank, hi: rank + 1 }, given);
     return [...(await reducer.result(0))];
   });
-  for (const sum of await Promise.all(reduced)) expect(sum).toEqual([1, 2]);
+  const { length } = members;
+  const ranks = (length * (length - 1)) / 2;
+  for (const sum of await Promise.all(reduced)) expect(sum).toEqual([ranks, length]);
 }
 
 /** With 256 KB of memory to share. */
@@ -396,6 +398,25 @@ describe('the memory for sums', () => {
     expect(members[0]!.pathTo(1)).toBe('frames');
     expect(members[1]!.sums([10])).toBeUndefined();
     expect(warnings).toEqual([expect.stringMatching(/ENOENT.* of rank 0 on host0 come over TCP instead/)]);
+    await expectSums(members);
+  });
+
+  it('is not read by one who can map the others, but not it', async () => {
+    const warn = () => {};
+    const members = [await bind(), await bind(), await bind({ warn })];
+    const peers = peersOf(members, 'the same');
+    const join = (rank: number) =>
+      members[rank]!.connect({ generation: 1, rank, ticket, peers }, { stepBytes: 4096, sumBytes: 4096 });
+    const first = join(0);
+    await expect.poll(() => fs.readdirSync(folder).length).toBe(2);
+    const ofFirst = fs.readdirSync(folder);
+    const second = join(1);
+    await expect.poll(() => members[1]!.sums([10])).toBeDefined();
+    for (const file of ofFirst) fs.rmSync(path.join(folder, file));
+    await Promise.all([first, second, join(2)]);
+    expect(members[2]!.sums([10])).toBeUndefined();
+    expect(members[0]!.pathTo(1)).toBe('shared memory');
+    expect([members[0]!.pathTo(2), members[1]!.pathTo(2)]).toEqual(['frames', 'frames']);
     await expectSums(members);
   });
 

@@ -23,6 +23,8 @@ export class HostMemory implements CommonMemory {
   readonly #sumsRegion: Region | undefined;
   readonly #arena: Arena;
   #sums: ArrayBuffer | undefined;
+  /** The host has memory for sums, and this worker can't map it. */
+  #excluded = false;
   #warnedOverflow = false;
 
   constructor({ stepBytes, sumBytes, place, warn }: HostMemoryOptions) {
@@ -56,15 +58,19 @@ export class HostMemory implements CommonMemory {
   }
 
   /**
-   * Maps what a peer has announced.
+   * Maps what a peer has announced. The host's first worker must come before the others: who can't map the sums can't read
+   * what others send from there, and so takes nobody's region.
    *
-   * @returns the peer's region, if it has one for us
+   * @returns the peer's region, if it has one for us and we have the sums
    * @throws LockstepError TRANSPORT when it can't be mapped
    */
   map({ region, sums }: Pick<Hello, 'region' | 'sums'>): ArrayBuffer | undefined {
-    // First the sums: whoever can't map them has no use for the rest, which says that all is mapped.
-    if (sums !== null) this.#sums ??= openRegion(sums.path, sums.bytes, 'read and write');
-    return region === null ? undefined : openRegion(region.path, region.bytes);
+    if (sums !== null) {
+      this.#excluded = true;
+      this.#sums ??= openRegion(sums.path, sums.bytes, 'read and write');
+      this.#excluded = false;
+    }
+    return region === null || this.#excluded ? undefined : openRegion(region.path, region.bytes);
   }
 
   /** Takes back all memory from `allocate`: a step begins. */

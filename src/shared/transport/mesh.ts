@@ -91,6 +91,10 @@ export class Mesh implements PeerExchange {
   #membership: Membership | undefined;
   #inbox = new Inbox();
   #memory = HostMemory.none();
+  /** The lowest rank of this host. */
+  #first = 0;
+  /** Hellos of the others of this host that came before its; undefined once it has come. */
+  #waiting: { readonly hello: Hello; readonly connection: Connection }[] | undefined;
   /** Hellos of a generation that we have not been told of yet. */
   #earlyHellos: Hello[] = [];
   #proven: (() => void) | undefined;
@@ -190,8 +194,10 @@ export class Mesh implements PeerExchange {
     const others = membership.peers.filter((peer) => peer !== self);
     const shares = (peer: Peer): boolean => peer.machine !== '' && peer.machine === self?.machine;
     const sharers = others.filter(shares);
-    const isFirst = sharers.every(({ rank }) => rank > membership.rank);
+    this.#first = Math.min(membership.rank, ...sharers.map(({ rank }) => rank));
+    const isFirst = this.#first === membership.rank;
     const place = sharers.length === 0 ? 'alone' : isFirst ? 'first' : 'another';
+    this.#waiting = isFirst ? undefined : [];
     const { stepBytes, sumBytes = 0, deadlineMs = 30_000 } = options;
     this.#memory = new HostMemory({ stepBytes, sumBytes, place, warn: this.#warn });
     if (others.length === 0) return;
@@ -308,21 +314,35 @@ export class Mesh implements PeerExchange {
     outbox.send([encode(hello)]).catch(() => {});
   }
 
-  /** A peer reaches us: map its memory, and tell it. */
+  /** A peer reaches us. */
   #welcome(hello: Hello): void {
     const connection = this.#connections.get(hello.from);
     if (hello.ticket !== this.#now.ticket || connection === undefined || connection.heard) return;
+    connection.heard = true;
+    const isFirst = hello.from === this.#first;
+    if (this.#waiting !== undefined && hello.region !== null && !isFirst) {
+      this.#waiting.push({ hello, connection });
+      return;
+    }
+    this.#answer(hello, connection);
+    if (isFirst) {
+      for (const other of this.#waiting ?? []) this.#answer(other.hello, other.connection);
+      this.#waiting = undefined;
+    }
+    this.#check();
+  }
+
+  /** Maps a peer's memory, and tells it. */
+  #answer(hello: Hello, connection: Connection): void {
     try {
       connection.region = this.#memory.map(hello);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       this.#warn(`${error.line} Values of ${this.nameOf(hello.from)} come over TCP instead.`);
     }
-    connection.heard = true;
     const { generation, ticket, rank: from } = this.#now;
     const mapped = connection.region !== undefined;
     connection.outbox.send([encode({ kind: 'welcome', generation, ticket, from, mapped })]).catch(() => {});
-    this.#check();
   }
 
   #check(): void {
