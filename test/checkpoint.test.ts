@@ -186,10 +186,20 @@ describe('a run', () => {
   it('keeps the newest when pruned, and leaves one that is being written alone', async () => {
     for (const step of [1, 20, 300]) await save(step);
     const writer = await CheckpointWriter.begin(run, standing(4000), []);
-    expect(await pruneCheckpoints(run, 2)).toEqual(['00000001']);
+    expect(await pruneCheckpoints(run, { keep: 2, upTo: 300 })).toEqual(['00000001']);
     await writer.finish();
     expect(await readdir(join(run, 'checkpoints'))).toEqual(['00000020', '00000300', '00004000']);
-    await expect(pruneCheckpoints(run, 0)).rejects.toThrow('must be 1 or more');
+    await expect(pruneCheckpoints(run, { keep: 0, upTo: 300 })).rejects.toThrow('must be 1 or more');
+  });
+
+  it('that has passed over a damaged one does not prune its new ones for it', async () => {
+    for (const step of [50, 100]) await save(step);
+    await rm(join(run, 'checkpoints', '00000100', 'weights.safetensors'));
+    await save(60);
+    expect(await pruneCheckpoints(run, { keep: 1, upTo: 60 })).toEqual(['00000050']);
+    const latest = await latestCheckpoint(run);
+    await latest?.close();
+    expect(latest?.manifest.step).toBe(60);
   });
 });
 

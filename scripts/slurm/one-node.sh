@@ -24,7 +24,7 @@ data=${LOCKSTEP_DATA:-}
 command -v node >/dev/null || module load nodejs
 
 if [ -n "$data" ]; then
-  : "${SLURM_TMPDIR:?is not set on this cluster: export the folder of the node's own disk under this name}"
+  : "${SLURM_TMPDIR:?is not set on this cluster: export a folder on a local disk under this name}"
   tar -xf "$data" -C "$SLURM_TMPDIR" || exit
   export LOCKSTEP_CACHE=$SLURM_TMPDIR
 fi

@@ -27,7 +27,7 @@ command -v node >/dev/null || module load nodejs
 lockstep=$lockstep_home/bin/lockstep
 
 if [ -n "$data" ]; then
-  : "${SLURM_TMPDIR:?is not set on this cluster: export the folder of the nodes' own disks under this name}"
+  : "${SLURM_TMPDIR:?is not set on this cluster: export a folder on a local disk under this name}"
   # shellcheck disable=SC2016 # Each node's own.
   srun --ntasks="$SLURM_NNODES" --ntasks-per-node=1 bash -c 'tar -xf "$0" -C "$SLURM_TMPDIR"' "$data" || exit
   export LOCKSTEP_CACHE=$SLURM_TMPDIR

@@ -79,7 +79,11 @@ export class Saver {
       deadlines.checkpointSeconds * 1000,
     );
     this.tell.saved(`checkpoint after step ${standing.step}: weights ${this.#digest}`);
-    await pruneCheckpoints(this.runFolder, checkpoint.keep, await this.#best());
+    const plan = { keep: checkpoint.keep, upTo: standing.step, best: await this.#best() };
+    await pruneCheckpoints(this.runFolder, plan).catch((error: Error) => {
+      // On NFS, for one, while somebody reads it. The new one is safe, and the next one tries again.
+      this.tell.failed(`an old checkpoint could not be removed: ${error.message}`);
+    });
   }
 
   /** The name of the checkpoint with the best test accuracy, of those that are there. */

@@ -82,6 +82,8 @@ export class WorkerConnection {
 
   /** What the worker does after this message; its beats say the same, but up to a second later. */
   advance(message: WorkerMessage): void {
+    // A checkpoint's tensors are on their way while the next stage's graphs are built.
+    if (message.type === 'snapshot' || message.type === 'tensor') return;
     this.busy = false;
     if (message.type === 'reduced') {
       this.phase = 'commit';

@@ -33,7 +33,7 @@ export interface StepInput {
   readonly batch: (k: number) => MicroBatch;
   /** What a wait on the peers may take, in ms. */
   readonly deadlineMs: number;
-  readonly phase: (phase: Phase) => void | Promise<void>;
+  readonly phase: (phase: Phase) => void;
   /** Notes when things happen, in a step that is traced. */
   readonly recorder?: StepRecorder | undefined;
 }
@@ -70,7 +70,7 @@ export async function runStep(
   const { microBatches } = program.shape;
   const clock = new StepClock();
   const batches = new Map<number, MicroBatch>();
-  await phase('input');
+  // Before anything is waited for: the caller fills the next step's meanwhile, and lets go of this one's.
   for (let k = range.lo; k < range.hi; k += 1) batches.set(k, input.batch(k));
   clock.lap('input');
   await simulateCompute(exchange.rank, batches.size);

@@ -283,6 +283,7 @@ export class Trainer {
     const began = performance.now();
     const recorder = trace ? new StepRecorder() : undefined;
     this.mesh.begin(step);
+    await this.link.enter('input', step);
     await this.batches.prepare(step, range);
     recorder?.input(began);
     const prepared = performance.now() - began;
@@ -291,7 +292,7 @@ export class Trainer {
       range,
       batch: (k) => this.batches.take(step, k),
       deadlineMs: this.config.deadlines.stepSeconds * 1000,
-      phase: (phase) => this.link.enter(phase, step),
+      phase: (phase) => void this.link.enter(phase, step),
       recorder,
     });
     // Filled while the graph runs, so that input takes no time of a step.

@@ -3,7 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LockstepError } from '../errors.js';
 import { whyUnreadable } from '../unreadable.js';
-import { type CheckpointTensor, checkpointsFolder, setAside } from './checkpoint-writer.js';
+import { type CheckpointTensor, checkpointName, checkpointsFolder, setAside } from './checkpoint-writer.js';
 import { isSystemError } from './durable.js';
 import { type Manifest, manifestSchema } from './manifest.js';
 import { TensorFile } from './tensor-file.js';
@@ -109,8 +109,15 @@ export async function openCheckpointOrRun(path: string): Promise<Checkpoint> {
   return (await latestCheckpoint(path)) as Checkpoint;
 }
 
-/** Removes all but the newest `keep` checkpoints, and the one named `best`; returns the names of those removed. */
-export async function pruneCheckpoints(runFolder: string, keep: number, best?: string): Promise<string[]> {
+/**
+ * Removes all but the newest `keep` checkpoints, and the one named `best`; returns the names of those removed.
+ *
+ * @param upTo the step of the newest that counts: what a resumed run has passed over, as damaged, may lie beyond
+ */
+export async function pruneCheckpoints(
+  runFolder: string,
+  { keep, upTo, best }: { readonly keep: number; readonly upTo: number; readonly best?: string | undefined },
+): Promise<string[]> {
   if (!Number.isInteger(keep) || keep < 1) {
     throw new LockstepError(
       'CHECKPOINT',
@@ -118,6 +125,7 @@ export async function pruneCheckpoints(runFolder: string, keep: number, best?: s
     );
   }
   const old = (await listCheckpoints(runFolder))
+    .filter((folder) => basename(folder) <= checkpointName(upTo))
     .slice(0, -keep)
     .filter((folder) => basename(folder) !== best);
   for (const folder of old) {
