@@ -77,6 +77,16 @@ it('waits for one that is busy when another gives up on it, and says who was lat
   expect(group.survivors).toEqual(members);
 });
 
+it('does not wait for one that is to join when those who were there have given up on it', async () => {
+  const { idle, members } = await twoWorkers();
+  const failed = expect(group.form(members, 20_000, [members[0]!])).rejects.toThrow('rank 1 is silent.');
+  await idle.asked('form');
+  await idle.say({ type: 'broken', generation: 1, message: 'rank 1 is silent.' });
+  await failed;
+  expect(group.late).toEqual([]);
+  expect(group.survivors).toEqual(members);
+});
+
 it('blames nobody for being late when all give up at once', async () => {
   const { idle, busy, members } = await twoWorkers();
   const failed = expect(group.form(members, 20_000)).rejects.toThrow('silent');

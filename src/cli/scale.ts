@@ -165,7 +165,7 @@ async function remotePlace(args: ScaleArguments): Promise<Place | undefined> {
     return undefined;
   }
   if (!args.only?.includes(',')) {
-    throw new LockstepError('USAGE', '--launch remote takes --only N,REPEAT: workers are there for one run.');
+    throw new LockstepError('USAGE', '--launch remote is for one run of a study: it takes --only N,REPEAT.');
   }
   if (args['simulate-compute'] !== undefined || args['simulate-link'] !== undefined) {
     throw new LockstepError('USAGE', 'Only local workers can be simulated: leave out --launch remote.');

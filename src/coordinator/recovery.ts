@@ -67,7 +67,7 @@ export class Recovery {
         .filter((worker) => !whole.includes(worker))
         .slice(0, config.batch.microBatches - survivors.length);
       try {
-        await group.form([...survivors, ...joiners], config.deadlines.prepareSeconds * 1000);
+        await group.form([...survivors, ...joiners], config.deadlines.prepareSeconds * 1000, survivors);
         if (joiners.length > 0) await this.#bringUp(survivors[0]!, joiners, stage);
         formed({
           generation: group.generation,

@@ -200,11 +200,15 @@ export class WorkerGroup {
   /**
    * Forms the next generation of these workers, with ranks in their order, and waits until their links are proven.
    * Whatever they did for the generation before is void. A worker may still be busy with that, and look at its links only
-   * when others have given up on it: nobody is to be blamed before everybody has answered, or `deadlineMs` is over.
+   * when others have given up on it: nobody is to be blamed before those of `patientWith` have answered, or `deadlineMs` is over.
    * @throws LockstepError WORKER_LOST when one of them is lost meanwhile, or links could not be proven; then another
    * generation has to be formed
    */
-  async form(workers: readonly WorkerConnection[], deadlineMs: number): Promise<void> {
+  async form(
+    workers: readonly WorkerConnection[],
+    deadlineMs: number,
+    patientWith: readonly WorkerConnection[] = workers,
+  ): Promise<void> {
     for (const connection of this.#connections.values()) {
       // A lost worker keeps the rank by which it is known.
       if (connection.loss === undefined) connection.rank = undefined;
@@ -226,7 +230,8 @@ export class WorkerGroup {
         this.send(rank, { type: 'form', generation, rank, peers: routed?.[rank] ?? peers, ticket }),
       ),
     );
-    const failures: { readonly error: unknown; readonly at: number }[] = [];
+    const failures: { readonly error: Error; readonly at: number }[] = [];
+    const answered = new Set<WorkerConnection>();
     await Promise.all(
       workers.map(async (worker) => {
         const until = [this.#broken.promise, forming.get(worker)!.promise];
@@ -238,11 +243,14 @@ export class WorkerGroup {
           // What it reports from now on is about links that it had.
           forming.delete(worker);
         } catch (error) {
-          failures.push({ error, at: performance.now() });
+          failures.push({ error: error as Error, at: performance.now() });
         }
         const [first] = failures;
         if (first !== undefined && performance.now() - first.at > this.options.heartbeatMs)
           this.#late.push(worker);
+        answered.add(worker);
+        if (first === undefined || !patientWith.every((one) => answered.has(one))) return;
+        for (const alarm of forming.values()) alarm.raise(first.error);
       }),
     );
     if (this.#forming === forming) this.#forming = undefined;
