@@ -29,14 +29,8 @@ export const demoCommand: CommandBody<DemoArguments> = {
       const progress = new LineProgress(process.stderr);
       const stop = stopBySignal((text) => progress.note(text));
       const { state, folder, comparison, runs } = await runComparison({
-        ...{
-          study,
-          workers: wholeNumber('--workers', workers),
-          out: undefined,
-          resume: false,
-          stop,
-          progress,
-        },
+        ...{ study, out: undefined, resume: false, stop, progress },
+        workers: wholeNumber('--workers', workers),
       });
       if (state === 'stopped') {
         if (json) print({ stopped: true, folder });

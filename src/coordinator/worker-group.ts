@@ -200,7 +200,8 @@ export class WorkerGroup {
   /**
    * Forms the next generation of these workers, with ranks in their order, and waits until their links are proven.
    * Whatever they did for the generation before is void. A worker may still be busy with that, and look at its links only
-   * when others have given up on it: nobody is to be blamed before those of `patientWith` have answered, or `deadlineMs` is over.
+   * when others have given up on it: nobody is to be blamed before it has answered, or `deadlineMs` is over.
+   * @param patientWith whose answers are waited for where others have given up; by default everybody's
    * @throws LockstepError WORKER_LOST when one of them is lost meanwhile, or links could not be proven; then another
    * generation has to be formed
    */

@@ -5,12 +5,12 @@ import { type Phase, phaseSchema } from '../shared/protocol/messages.js';
 /** Called whenever the worker enters a phase, which begins when what it gives is settled. */
 export type Fault = (phase: Phase, step: number) => void | Promise<void>;
 
-const kinds = {
+const kinds: Readonly<Record<string, () => void | Promise<void>>> = {
   /** As the kernel does when memory runs out. */
-  kill: () => process.kill(process.pid, 'SIGKILL'),
+  kill: () => void process.kill(process.pid, 'SIGKILL'),
   /** As V8 does when its heap is full. */
   abort: () => process.abort(),
-  stop: () => process.kill(process.pid, 'SIGSTOP'),
+  stop: () => void process.kill(process.pid, 'SIGSTOP'),
   throw: () => {
     throw new RangeError('Array buffer allocation failed');
   },
@@ -35,6 +35,6 @@ export function plannedFault(text: string | undefined): Fault {
   return (entered, at) => {
     if (!due || entered !== phase || at < Number(step)) return undefined;
     due = false;
-    return act() as void | Promise<void>;
+    return act();
   };
 }
