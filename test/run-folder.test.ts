@@ -29,7 +29,10 @@ const start = {
   topology: { workers: 2, hosts: ['a'] },
   versions: { lockstep: '0.1.0', node: '20.20.2' },
 };
-const run = { name: 'demo', config: { seed: 1 }, configDigest: 'c0ffee', seed: 1, ...start };
+const run = {
+  ...{ name: 'demo', config: { seed: 1 }, configDigest: 'c0ffee', datasetDigest: 'da7a', seed: 1 },
+  ...start,
+};
 
 describe('a run folder', () => {
   it('says what made it', async () => {
@@ -75,20 +78,31 @@ describe('a run folder', () => {
     });
   });
 
-  it('is taken up by a resumed run of the same configuration only', async () => {
+  it('begins where a start was killed before it had written run.json, and where the disk was full', async () => {
+    await writeFile(join(folder, '.run.json.0815.partial'), '{"format":');
+    await createRunFolder(folder, run);
+    expect(await readRun(folder)).toMatchObject(run);
+  });
+
+  it('is taken up by a resumed run of the same configuration and data only', async () => {
     const made = await createRunFolder(join(folder, 'x'), run);
     const metrics = new MetricsWriter(made.metrics);
     for (const step of [1, 2, 3]) {
       metrics.append({ type: 'eval', stage: 's', epoch: 1, step, loss: 1, accuracy: 0.5 });
     }
     metrics.close();
-    await expect(resumeRunFolder(made.path, 'beef', start, 2)).rejects.toThrow(
-      'run of another configuration',
+    const origin = { configDigest: 'c0ffee', datasetDigest: 'da7a' };
+    await expect(resumeRunFolder(made.path, { ...origin, configDigest: 'beef' }, start, 2)).rejects.toThrow(
+      'run of another configuration (c0ffee, not beef)',
     );
-    expect(await resumeRunFolder(made.path, 'c0ffee', start, 2)).toEqual(made);
+    await expect(resumeRunFolder(made.path, { ...origin, datasetDigest: 'da7a2' }, start, 2)).rejects.toThrow(
+      'begun with other images than its dataset has now (da7a, not da7a2)',
+    );
+    expect((await readRun(made.path)).resumed).toEqual([]);
+    expect(await resumeRunFolder(made.path, origin, start, 2)).toEqual(made);
     expect((await readRun(made.path)).resumed).toEqual([{ ...start, fromStep: 2 }]);
     expect((await readMetrics(made.metrics)).map(({ step }) => step)).toEqual([1, 2]);
-    await expect(resumeRunFolder(folder, 'c0ffee', start, 2)).rejects.toThrow('no run folder');
+    await expect(resumeRunFolder(folder, origin, start, 2)).rejects.toThrow('no run folder');
     await writeFile(join(made.path, 'run.json'), '{"format":');
     await expect(readRun(made.path)).rejects.toThrow('damaged');
   });

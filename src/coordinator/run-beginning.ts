@@ -6,6 +6,7 @@ import { configDigest } from '../shared/config/digest.js';
 import type { Config } from '../shared/config/schema.js';
 import { LockstepError } from '../shared/errors.js';
 import { type MetricsEvent, readMetrics } from './metrics.js';
+import type { RunInputs } from './run.js';
 import {
   createRunFolder,
   type RunFolder,
@@ -30,33 +31,39 @@ export interface RunBeginning {
   readonly summary: Summary | undefined;
 }
 
+interface BeginOptions {
+  readonly inputs: () => Promise<Pick<RunInputs, 'dataset'>>;
+  readonly warn: (message: string) => void;
+}
+
 /**
  * @param resume whether a run in `out` is to be gone on with; if there is none, a new one begins there
- * @param check whether the run can begin: called before anything is written, unless it has ended already
+ * @param inputs what the run works on, or why it can't begin: called before anything is written, unless it has ended already
  * @param warn told of damaged checkpoints that were passed over
- * @throws LockstepError RUN_FOLDER or CHECKPOINT; USAGE when `resume` has no `out`; what `check` throws
+ * @throws LockstepError RUN_FOLDER or CHECKPOINT; USAGE when `resume` has no `out`; what `inputs` throws
  */
 export async function beginRun(
   config: Config,
   { out, resume }: { readonly out: string | undefined; readonly resume: boolean },
   start: RunStart,
-  { check, warn }: { readonly check: () => Promise<unknown>; readonly warn: (message: string) => void },
+  { inputs, warn }: BeginOptions,
 ): Promise<RunBeginning> {
   if (resume && out === undefined) {
     throw new LockstepError('USAGE', '--resume does not know which run.', {
       hint: 'Give its folder with --out.',
     });
   }
-  const digest = configDigest(config);
+  const digests = { configDigest: configDigest(config), datasetDigest: undefined };
   if (!resume || out === undefined || !existsSync(join(out, 'run.json'))) {
     const { name, seed } = config;
-    await check();
+    const { dataset } = await inputs();
     const initialWeights = await InitialWeights.open(config);
     try {
       const from = initialWeights && { initialWeights: initialWeights.record };
       const scaledLearningRates = scaledRates(config);
       const scaled = scaledLearningRates.length === 0 ? {} : { scaledLearningRates };
-      const record = { name, config, configDigest: digest, seed, ...from, ...scaled, ...start };
+      const origin = { ...digests, datasetDigest: dataset.digest };
+      const record = { name, config, ...origin, seed, ...from, ...scaled, ...start };
       const folder = await createRunFolder(out, record);
       return { folder, checkpoint: undefined, initialWeights, events: [], summary: undefined };
     } catch (error) {
@@ -66,11 +73,11 @@ export async function beginRun(
   }
   const { summary } = runFolderAt(out);
   if (existsSync(summary)) {
-    const folder = await resumeRunFolder(out, digest, start);
+    const folder = await resumeRunFolder(out, digests, start);
     const ended = await readSummary(summary);
     return { folder, checkpoint: undefined, initialWeights: undefined, events: [], summary: ended };
   }
-  await check();
+  const { dataset } = await inputs();
   const checkpoint = await latestCheckpoint(out, ({ line }) => warn(`Passed over: ${line}`));
   let initialWeights: InitialWeights | undefined;
   try {
@@ -78,7 +85,8 @@ export async function beginRun(
       initialWeights = await InitialWeights.open(config);
       initialWeights?.mustBe((await readRun(out)).initialWeights);
     }
-    const folder = await resumeRunFolder(out, digest, start, checkpoint?.manifest.step ?? 0);
+    const origin = { ...digests, datasetDigest: dataset.digest };
+    const folder = await resumeRunFolder(out, origin, start, checkpoint?.manifest.step ?? 0);
     const events = existsSync(folder.metrics) ? await readMetrics(folder.metrics) : [];
     return { folder, checkpoint, initialWeights, events, summary: undefined };
   } catch (error) {

@@ -1,8 +1,14 @@
 /** The folder of one run: who made it and how (run.json), and the places of everything that the run leaves. */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isSystemError, syncFolder, writeAtomically } from '../shared/checkpoint/durable.js';
+import {
+  createAtomically,
+  isPartial,
+  isSystemError,
+  syncFolder,
+  writeAtomically,
+} from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
 import { rewindMetrics } from './metrics.js';
 import { scaledRatesSchema } from './scaled-rates.js';
@@ -26,6 +32,8 @@ export const runSchema = z.strictObject({
   /** The resolved configuration. */
   config: z.unknown(),
   configDigest: z.string(),
+  /** Of the images and labels: see `datasetDigest`. Runs from before 0.1.0 have none. */
+  datasetDigest: z.string().optional(),
   seed: z.int(),
   /** The file that the first weights came from, if it was not the seed. */
   initialWeights: initialWeightsRecord.optional(),
@@ -85,8 +93,8 @@ export async function createRunFolder(
     await refuseIfUsed(path);
     const folder = runFolderAt(path);
     const record: RunRecord = { format: 1, ...run, resumed: [] };
-    // 'wx': of two runs that start in the same folder at once, one fails here.
-    await writeFile(join(path, 'run.json'), `${JSON.stringify(record, null, 2)}\n`, { flag: 'wx' });
+    // Of two runs that start in the same folder at once, one fails here.
+    await createAtomically(join(path, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
     await mkdir(folder.logs, { recursive: true });
     await syncFolder(path);
     return folder;
@@ -116,22 +124,37 @@ export async function readRun(path: string): Promise<RunRecord> {
   }
 }
 
+/** What a run can't change when it is resumed. */
+export interface Origin {
+  readonly configDigest: string;
+  /** Undefined for a run that has ended: nothing is trained, so its data need not be there any more. */
+  readonly datasetDigest: string | undefined;
+}
+
 /**
  * Takes up a run from its checkpoint at `fromStep`: notes the new start in run.json, and drops the metrics after that step.
- * Without `fromStep` the run has ended, and is only found. Throws RUN_FOLDER if the folder belongs to another configuration.
+ * Without `fromStep` the run has ended, and is only found.
+ * @throws LockstepError RUN_FOLDER if the folder belongs to another configuration, or to other data of the same name
  */
 export async function resumeRunFolder(
   path: string,
-  configDigest: string,
+  origin: Origin,
   start: RunStart,
   fromStep?: number,
 ): Promise<RunFolder> {
   const record = await readRun(path);
-  if (record.configDigest !== configDigest) {
+  if (record.configDigest !== origin.configDigest) {
     throw new LockstepError(
       'RUN_FOLDER',
-      `${path} is a run of another configuration (${record.configDigest.slice(0, 12)}, not ${configDigest.slice(0, 12)}).`,
+      `${path} is a run of another configuration (${apart(record.configDigest, origin.configDigest)}).`,
       { hint: 'Resume it with the configuration in its run.json, or start a new run with another --out.' },
+    );
+  }
+  if (isOfOtherData(record, origin.datasetDigest)) {
+    throw new LockstepError(
+      'RUN_FOLDER',
+      `${path} was begun with other images than its dataset has now (${apart(record.datasetDigest!, origin.datasetDigest!)}).`,
+      { hint: 'Import the images that it was begun with, or start a new run with another --out.' },
     );
   }
   const folder = runFolderAt(path);
@@ -140,6 +163,15 @@ export async function resumeRunFolder(
   await writeAtomically(join(path, 'run.json'), `${JSON.stringify({ ...record, resumed }, null, 2)}\n`);
   await rewindMetrics(folder.metrics, fromStep);
   return folder;
+}
+
+/** Whether a dataset is not the one that a run was begun with, as far as both are known. */
+export function isOfOtherData({ datasetDigest }: RunRecord, now: string | undefined): boolean {
+  return datasetDigest !== undefined && now !== undefined && datasetDigest !== now;
+}
+
+function apart(recorded: string, now: string): string {
+  return `${recorded.slice(0, 12)}, not ${now.slice(0, 12)}`;
 }
 
 /** Makes the folder, or one with a number behind its name if another run of the same second has it. Returns its path. */
@@ -157,7 +189,7 @@ async function makeUnused(path: string): Promise<string> {
 }
 
 async function refuseIfUsed(path: string): Promise<void> {
-  const entries = await readdir(path);
+  const entries = (await readdir(path)).filter((name) => !isPartial(name));
   const first = entries[0];
   if (first === undefined) return;
   if (entries.includes('run.json')) {

@@ -2,12 +2,23 @@
 import { listCheckpoints, pruneCheckpoints } from '../shared/checkpoint/checkpoint.js';
 import { checkpointName } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
-import type { Config } from '../shared/config/schema.js';
 import { LockstepError } from '../shared/errors.js';
 import type { MetricsEvent } from './metrics.js';
 import { isLoss } from './recovery.js';
-import { saveCheckpoint } from './saving.js';
-import type { WorkerGroup } from './worker-group.js';
+
+export interface SaverOptions {
+  readonly runFolder: string;
+  /** How many of the newest stay. */
+  readonly keep: number;
+  /** Writes a checkpoint of the replica as it is now. @returns the weights' digest */
+  readonly save: (standing: Standing) => Promise<string>;
+  /** What is recorded so far. */
+  readonly events: readonly MetricsEvent[];
+  /** Told that one is written. */
+  readonly saved: (message: string) => void;
+  /** Told that one is not. */
+  readonly failed: (message: string) => void;
+}
 
 export class Saver {
   #writing: Promise<void> = Promise.resolve();
@@ -16,17 +27,7 @@ export class Saver {
   #unsaved: { readonly standing: Standing; readonly error: LockstepError } | undefined;
   #digest: string | undefined;
 
-  constructor(
-    private readonly group: WorkerGroup,
-    private readonly runFolder: string,
-    private readonly config: Config,
-    private readonly events: readonly MetricsEvent[],
-    /** Told what became of each checkpoint. */
-    private readonly tell: {
-      readonly saved: (message: string) => void;
-      readonly failed: (message: string) => void;
-    },
-  ) {}
+  constructor(private readonly options: SaverOptions) {}
 
   /** Begins to save the replica as it is now, when the one before is written. */
   async begin(standing: Standing): Promise<void> {
@@ -39,7 +40,7 @@ export class Saver {
       else {
         // The earlier ones are as they were, and there will be another occasion.
         this.#unsaved = { standing, error };
-        this.tell.failed(`no checkpoint after step ${standing.step}: ${error.line}`);
+        this.options.failed(`no checkpoint after step ${standing.step}: ${error.line}`);
       }
     });
   }
@@ -49,13 +50,28 @@ export class Saver {
     return this.#missed;
   }
 
-  /** The run is over: what could not be saved is tried once more. @throws the reason if it still can't be. */
-  async finish(): Promise<string | undefined> {
+  /**
+   * The run is over: what could not be written is tried once more, and what was lost with its worker is asked of the
+   * others, who have the same tensors.
+   * @param reform called after a loss, to go on with those who are left
+   * @returns the digest of the weights saved last, if any were
+   * @throws the reason if the last checkpoint still can't be written; what `reform` throws
+   */
+  async finish(reform: () => Promise<void>): Promise<string | undefined> {
     await this.settle();
-    if (this.#unsaved !== undefined) await this.begin(this.#unsaved.standing);
-    const digest = await this.settle();
-    if (this.#unsaved !== undefined) throw this.#unsaved.error;
-    return digest;
+    for (let triedAgain = false; ; await this.settle()) {
+      if (this.#missed !== undefined) {
+        const missed = this.#missed;
+        await reform();
+        await this.begin(missed);
+      } else if (this.#unsaved === undefined) {
+        return this.#digest;
+      } else {
+        if (triedAgain) throw this.#unsaved.error;
+        triedAgain = true;
+        await this.begin(this.#unsaved.standing);
+      }
+    }
   }
 
   /** @throws what went wrong while an earlier checkpoint was on its way, other than the writing itself. */
@@ -63,33 +79,28 @@ export class Saver {
     if (this.#error !== undefined) throw this.#error;
   }
 
-  /** Waits until all is written. @returns the digest of the weights saved last, if any were. */
-  async settle(): Promise<string | undefined> {
+  /** Waits until all is written. */
+  async settle(): Promise<void> {
     await this.#writing;
     this.check();
-    return this.#digest;
   }
 
   async #save(standing: Standing): Promise<void> {
-    const { checkpoint, deadlines } = this.config;
-    this.#digest = await saveCheckpoint(
-      this.group,
-      this.runFolder,
-      standing,
-      deadlines.checkpointSeconds * 1000,
-    );
-    this.tell.saved(`checkpoint after step ${standing.step}: weights ${this.#digest}`);
-    const plan = { keep: checkpoint.keep, upTo: standing.step, best: await this.#best() };
-    await pruneCheckpoints(this.runFolder, plan).catch((error: Error) => {
+    const { runFolder, keep, save, saved, failed } = this.options;
+    this.#digest = await save(standing);
+    saved(`checkpoint after step ${standing.step}: weights ${this.#digest}`);
+    const plan = { keep, upTo: standing.step, best: await this.#best() };
+    await pruneCheckpoints(runFolder, plan).catch((error: Error) => {
       // On NFS, for one, while somebody reads it. The new one is safe, and the next one tries again.
-      this.tell.failed(`an old checkpoint could not be removed: ${error.message}`);
+      failed(`an old checkpoint could not be removed: ${error.message}`);
     });
   }
 
   /** The name of the checkpoint with the best test accuracy, of those that are there. */
   async #best(): Promise<string | undefined> {
-    const there = await listCheckpoints(this.runFolder);
-    const named = this.events.flatMap((event) => {
+    const { runFolder, events } = this.options;
+    const there = await listCheckpoints(runFolder);
+    const named = events.flatMap((event) => {
       if (event.type !== 'eval') return [];
       const name = checkpointName(event.step);
       return there.some((folder) => folder.endsWith(name)) ? [{ name, accuracy: event.accuracy }] : [];

@@ -17,7 +17,7 @@ import { leaveReport } from './report/end-of-run.js';
 import { type GroupOptions, runInputs, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
-import { loadTensors } from './saving.js';
+import { loadTensors, saveCheckpoint } from './saving.js';
 import { describeScaledRates, scaledRates } from './scaled-rates.js';
 import { summarizeStages } from './stage-summaries.js';
 import { type Summary, writeSummary } from './summary.js';
@@ -49,7 +49,7 @@ export type Outcome =
 export async function train(options: TrainOptions): Promise<Outcome> {
   const { config, progress } = options;
   const beginning = await beginRun(config, options, startOf(options), {
-    check: () => runInputs(options),
+    inputs: () => runInputs(options),
     warn: (message) => progress.note(message),
   });
   const { folder, checkpoint, initialWeights, summary } = beginning;
@@ -133,7 +133,10 @@ async function run(
     for (const rates of scaledRates(config)) progress.note(describeScaledRates(rates));
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
-    const saver = new Saver(group, folder.path, config, events, {
+    const checkpointMs = config.deadlines.checkpointSeconds * 1000;
+    const saver = new Saver({
+      ...{ runFolder: folder.path, keep: config.checkpoint.keep, events },
+      save: (standing) => saveCheckpoint(group, folder.path, standing, checkpointMs),
       saved: log,
       failed: (message) => {
         log(message);
@@ -144,9 +147,7 @@ async function run(
       ...ready,
       config,
       minWorkers: options.minWorkers,
-      quiet: async () => {
-        await saver.settle();
-      },
+      quiet: () => saver.settle(),
       formed: (formed) => {
         const line = describeGeneration(formed);
         log(line);
@@ -173,7 +174,7 @@ async function run(
         // A new stage starts its optimiser anew.
         const files: CheckpointFile[] = ['weights'];
         if (checkpoint.manifest.position.stage === index) files.push('optimizer');
-        await loadTensors(group, checkpoint, files, config.deadlines.checkpointSeconds * 1000);
+        await loadTensors(group, checkpoint, files, checkpointMs);
       },
       observer: {
         stage: (stage: TimelineStage) => {
@@ -202,14 +203,8 @@ async function run(
         },
       },
     }).run();
-    await saver.settle();
-    // The last one was lost with its worker: the others have the same tensors.
-    for (let missed = saver.missed; missed !== undefined; missed = saver.missed) {
-      await recovery.reform(group.members[0]!.loss, undefined);
-      await saver.begin(missed);
-      await saver.settle();
-    }
-    const weightsDigest = (await saver.finish()) ?? checkpoint?.manifest.weightsDigest ?? '';
+    const saved = await saver.finish(() => recovery.reform(group.members[0]!.loss, undefined));
+    const weightsDigest = saved ?? checkpoint?.manifest.weightsDigest ?? '';
     if (done < timeline.totalSteps) {
       log(`stopped after step ${done}`);
       return { state: 'stopped', run: folder.path, step: done };

@@ -61,7 +61,7 @@ describe("a run's events", () => {
     first.append(evaluation(5));
     first.append(evaluation(400));
     first.close();
-    await resumeRunFolder(path, 'c', start, 299);
+    await resumeRunFolder(path, { configDigest: 'c', datasetDigest: undefined }, start, 299);
     const second = await RunEvents.begin(path, [evaluation(5)], (line) => warnings.push(line));
     second.append(evaluation(300));
     second.close();

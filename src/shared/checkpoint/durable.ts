@@ -1,5 +1,7 @@
 /** Writes that survive a crash or a power cut: everything is on the disk before a name points at it. */
-import { open, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -11,7 +13,40 @@ export async function writeAtomically(
   content: string | Uint8Array,
   mode = 0o666,
 ): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+  await putAtomically(path, content, mode, rename);
+}
+
+/**
+ * As `writeAtomically`, of a file that must not be there.
+ * @throws EEXIST if it is, also where two processes do so at once
+ */
+export async function createAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  await putAtomically(path, content, 0o666, async (beside) => {
+    try {
+      await link(beside, path);
+    } catch (error) {
+      // exFAT, and some that are mounted over a network by FUSE, know no links. There nothing tells two that come at once.
+      if (!isSystemError(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
+      if (existsSync(path)) throw new Error(`${path} exists`, { cause: error });
+      await rename(beside, path);
+      return;
+    }
+    await rm(beside);
+  });
+}
+
+/** Whether a name is that of a file on its way; a process that was killed leaves it behind. */
+export function isPartial(name: string): boolean {
+  return name.startsWith('.') && name.endsWith('.partial');
+}
+
+async function putAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  moveIn: (beside: string, path: string) => Promise<void>,
+): Promise<void> {
+  const beside = join(dirname(path), `.${basename(path)}.${randomUUID()}.partial`);
   try {
     const handle = await open(beside, 'w', mode);
     try {
@@ -20,7 +55,7 @@ export async function writeAtomically(
     } finally {
       await handle.close();
     }
-    await rename(beside, path);
+    await moveIn(beside, path);
   } catch (error) {
     await rm(beside, { force: true });
     throw error;
