@@ -140,6 +140,13 @@ describe('lockstep compare', () => {
     const other = await compare('--out', out, '--resume', '--set', 'threads=2').ended;
     expect(other.code).toBe(1);
     expect(other.stderr).toContain(`${join(out, runs[0]!)} is no run of arm plain with seed 3`);
+    const record = join(out, runs[0]!, 'run.json');
+    const text = readFileSync(record, 'utf8');
+    writeFileSync(record, JSON.stringify({ ...JSON.parse(text), datasetDigest: 'another' }));
+    const images = await compare('--out', out, '--resume').ended;
+    expect(images.code).toBe(1);
+    expect(images.stderr).toContain('was begun with other images than the arms have now');
+    writeFileSync(record, text);
     const nowhere = await compare('--resume').ended;
     expect(nowhere.stderr).toContain('--resume does not know which comparison.');
     const beside = await commands.start(['report', out, join(out, runs[0]!), '--out', 'x.html']).ended;
@@ -148,5 +155,114 @@ describe('lockstep compare', () => {
     writeFileSync(join(elsewhere, 'comparison.json'), '{"format":1}');
     const broken = await commands.start(['report', elsewhere]).ended;
     expect(broken.stderr).toMatch(/comparison.json can't be read: /);
+  });
+});
+
+describe('lockstep compare, of an arm that diverges', () => {
+  const arms = {
+    wild: "['lossScale={kind: none}', 'stages.0.learningRate={decay: constant, peak: 1e30}']",
+    // The squares of its gradients overflow, so that not even the first step is done.
+    early: "['lossScale={kind: fixed, value: 8.507059173023462e+37}']",
+    tame: "['lossScale={kind: none}']",
+    more: "['lossScale={kind: none}']",
+  };
+  const studyOf = (name: string, ...names: (keyof typeof arms)[]) => {
+    const path = join(commands.folder, `${name}.yaml`);
+    const lines = names.map((arm) => `  - { name: ${arm}, config: traditional.yaml, set: ${arms[arm]} }`);
+    writeFileSync(path, [`name: ${name}`, 'seeds: [3, 4]', 'arms:', ...lines].join('\n'));
+    return path;
+  };
+  const study = studyOf('diverges', 'wild', 'early', 'tame');
+  const out = join(commands.folder, 'diverged');
+  const compare = (...args: string[]) => commands.start(['compare', study, '--out', out, ...args]);
+  const diverged = join(out, 'wild', 'seed-3');
+  let before: number;
+  const changed = () => statSync(join(diverged, 'metrics.jsonl')).mtimeMs;
+
+  it('notes it, and goes on with the next run', async () => {
+    const ended = await compare('--repeats', '1', '--json').ended;
+    const document = documentOf(ended);
+    const [wild, early, tame] = document.runs;
+    expect(wild).toMatchObject({ arm: 'wild', seed: 3, accuracy: null, workers: 1, weightsDigest: null });
+    expect(wild.diverged).toMatch(
+      /^The (loss|norm of the gradients) is \S+ at step \d+ \(stage 'train', learning rate 1e\+30\): the training has diverged\.$/,
+    );
+    expect(ended.stderr).toContain(`wild, seed 3 diverged: ${wild.diverged} Lower learningRate.peak`);
+    expect(early).toMatchObject({ arm: 'early', accuracy: null, seconds: 0, workers: 1 });
+    expect(early.diverged).toMatch(/^The norm of the gradients is \S+ at step 1 /);
+    expect(tame).toMatchObject({ arm: 'tame', seed: 3, accuracy: expect.any(Number) });
+    expect(tame.diverged).toBeUndefined();
+    expect(document.stopped).toBeUndefined();
+    expect(document.results).toMatchObject([
+      { arm: 'wild', runs: 0, diverged: [3], accuracy: null, seconds: null },
+      { arm: 'early', runs: 0, diverged: [3], accuracy: null, seconds: null },
+      { arm: 'tame', runs: 1, diverged: [] },
+    ]);
+    expect(document.answer.verdicts).toEqual([
+      'wild diverged with seed 3 and early diverged with seed 3: no seed is left with which both have an accuracy.',
+      'wild diverged with seed 3: no seed is left with which both have an accuracy.',
+    ]);
+    before = changed();
+  });
+
+  it('does not train it again', async () => {
+    const [first] = (await readComparison(out)).runs;
+    const { code, stdout, stderr } = await compare('--resume').ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain(
+      `wild, seed 3 has diverged already, and is not trained again: ${first!.diverged}`,
+    );
+    expect((await readRun(diverged)).resumed).toEqual([]);
+    expect(changed()).toBe(before);
+    const { runs } = await readComparison(out);
+    expect(runs[0]).toEqual(first);
+    expect(runs.flatMap(({ run, diverged }) => (diverged === undefined ? [] : [run]))).toEqual(
+      [3, 4].flatMap((seed) => [`wild/seed-${seed}`, `early/seed-${seed}`]),
+    );
+    expect(runs).toHaveLength(6);
+    expect(stdout).toContain('0 (2 diverged)');
+    expect(stdout).toContain('wild diverged with both seeds: no seed is left');
+    expect(stdout).toContain(`and has no accuracy. Seed 3: ${first!.diverged} Seed 4: The `);
+  });
+
+  it('shows it in the report, and its folder to who asks', async () => {
+    const page = readFileSync(join(out, 'report.html'), 'utf8');
+    expect(page).toContain('wild diverged with both seeds: no seed is left');
+    expect(page).toContain('0 (2 diverged)');
+    expect(page).toContain('<dt>diverged</dt><dd>2 of 2 ');
+    const again = documentOf(await commands.start(['report', out, '--json']).ended);
+    const finished = [false, false, true];
+    expect(again.runs.map((run: { finished: boolean }) => run.finished)).toEqual([...finished, ...finished]);
+    for (const run of [diverged, join(out, 'early', 'seed-3')]) {
+      documentOf(await commands.start(['report', run, '--json']).ended);
+      const watched = documentOf(await commands.start(['watch', run, '--once', '--json']).ended);
+      expect(watched).toMatchObject({ run, summary: null });
+    }
+  });
+
+  it('ends with what else ends a run', async () => {
+    const used = join(out, 'wild', 'seed-5');
+    mkdirSync(used);
+    writeFileSync(join(used, 'notes.txt'), '');
+    const { code, stderr } = await compare('--resume', '--repeats', '3').ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain(`lockstep: error: Run folder ${used} is not empty: it holds notes.txt.`);
+    expect((await readComparison(out)).runs).toHaveLength(6);
+  });
+
+  it('keeps it in mind when it is stopped before its turn', async () => {
+    const larger = studyOf('larger', 'tame', 'more', 'wild');
+    const begun = commands.start(['compare', larger, '--out', out, '--resume', '--repeats', '1', '--json']);
+    await committed(join(out, 'more', 'seed-3'), 1);
+    begun.child.kill('SIGTERM');
+    const stopped = documentOf(await begun.ended);
+    expect(stopped.stopped).toBe(true);
+    const { runs } = await readComparison(out);
+    expect(runs.map(({ run }) => run)).toEqual(['tame/seed-3', 'wild/seed-3']);
+    expect(stopped.runs).toEqual(runs);
+    expect(stopped.answer.verdicts).toEqual([
+      'No seed has an accuracy of both more and tame yet.',
+      'wild diverged with seed 3: no seed is left with which both have an accuracy.',
+    ]);
   });
 });

@@ -1,29 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { type Accuracies, exampleComparison as comparison } from '../../../test/example-comparison.js';
 import { answer } from './answer.js';
-import type { Comparison } from './comparison.js';
+import { armRow } from './arm-table.js';
+import { comparisonSchema } from './comparison.js';
 import { resultsOf } from './results.js';
-
-type Accuracies = readonly (readonly (number | null | undefined)[])[];
-
-/** Accuracies of arm a and arm b (and c) by seed; undefined for a run that has not ended. */
-function comparison(...accuracies: Accuracies): Comparison {
-  const arms = ['a', 'b', 'c'].slice(0, Math.max(2, accuracies.length));
-  const seeds = accuracies[0]!.map((_, i) => i + 1);
-  return {
-    ...{ format: 1, kind: 'comparison', name: 'x', startedAt: '2026-01-01T00:00:00.000Z', commandLine: [] },
-    machine: { host: 'h', processor: 'p', cores: 2, gpus: 0, memoryGb: 8, kernel: '6' },
-    ...{ versions: {}, seeds, budget: 'samples', testImages: 10_000, differences: [] },
-    arms: arms.map((name) => ({ name, config: 'c', set: [], samples: 1000, encoderPasses: 3000 })),
-    runs: seeds.flatMap((seed, i) =>
-      arms.flatMap((arm, a) => {
-        const accuracy = accuracies[a]?.[i];
-        if (accuracy === undefined) return [];
-        const run = `${arm}/seed-${seed}`;
-        return [{ arm, seed, run, accuracy, seconds: 10 * (a + 1), workers: 2, weightsDigest: 'd' }];
-      }),
-    ),
-  };
-}
 
 const verdict = (...accuracies: Accuracies) => answer(comparison(...accuracies)).verdicts[0];
 
@@ -87,5 +67,62 @@ describe('a comparison', () => {
     expect(answer({ ...three, budget: 'none' }).caveats.join()).toContain('asked for no equal budget');
     const mixed = { ...three, runs: three.runs.map((run, i) => ({ ...run, workers: i === 0 ? 1 : 2 })) };
     expect(answer(mixed).caveats.join()).toContain('Runs had 1 and 2 workers: their seconds do not compare');
+  });
+
+  test('says with how many seeds an arm diverged, and takes the others', () => {
+    const some = comparison([0.8, 0.9, 0.7], [0.83, 'diverged', 0.731]);
+    const [a, b] = resultsOf(some);
+    expect(a).toMatchObject({ runs: 3, diverged: [] });
+    expect(b).toMatchObject({ runs: 2, diverged: [2], seconds: 20, imagesPerSec: 50 });
+    expect(b!.difference).toMatchObject({ seeds: [1, 3] });
+    expect([a, b].map((arm) => armRow(arm!)[1])).toEqual(['3', '2 (1 diverged)']);
+    const { verdicts, caveats } = answer(some);
+    expect(verdicts[0]).toMatch(
+      /^b diverged with 1 of 3 seeds\. Leaving that out, over 2 of 3 seeds b is better than a by 3.05 points \(/,
+    );
+    expect(caveats).toContain(
+      'b diverged with 1 of 3 seeds; its mean, interval and seconds are over the others, and say nothing of how often it diverges. Seed 2: The loss is NaN at step 2.',
+    );
+    // Said already, and its workers are in no mean.
+    expect(caveats.join('\n')).not.toMatch(/has no accuracy with seed|their seconds do not compare/);
+  });
+
+  test('says of which arm, be it the first', () => {
+    expect(verdict(['diverged', 0.9], [0.8, 0.95])).toBe(
+      'a diverged with 1 of 2 seeds. Leaving that out, with seed 2, the only one of 2 that both have, b is 5.00 points above a; one seed says nothing about spread, so this does not say which is better.',
+    );
+    expect(verdict(['diverged', 0.9, undefined], [0.8, 'diverged', undefined])).toBe(
+      'a diverged with 1 of 3 seeds and b diverged with 1 of 3 seeds. Leaving that out, no seed has an accuracy of both b and a yet.',
+    );
+    expect(verdict(['diverged', 0.9], [0.8, 'diverged'])).toBe(
+      'a diverged with 1 of 2 seeds and b diverged with 1 of 2 seeds: no seed is left with which both have an accuracy.',
+    );
+  });
+
+  test('says that an arm diverged with every seed', () => {
+    const all = comparison([0.8, 0.9], ['diverged', 'diverged']);
+    const { verdicts, caveats } = answer(all);
+    expect(verdicts).toEqual([
+      'b diverged with both seeds: no seed is left with which both have an accuracy.',
+    ]);
+    expect(caveats).toContain(
+      'b diverged with both seeds, and has no accuracy. Seed 1: The loss is NaN at step 1. Seed 2: The loss is NaN at step 2.',
+    );
+    const [, b] = resultsOf(all);
+    expect(b).toMatchObject({ runs: 0, accuracy: null, seconds: null, imagesPerSec: null });
+    expect(armRow(b!).slice(1, 3)).toEqual(['0 (2 diverged)', '–']);
+    expect(verdict(['diverged', 'diverged', 'diverged'], [0.7, 0.8, 0.9])).toMatch(
+      /^a diverged with all 3 seeds: /,
+    );
+    expect(verdict(['diverged'], [0.8])).toMatch(/^a diverged with seed 1: no seed is left/);
+    const begun = answer(comparison([0.8, 0.9], ['diverged', undefined]));
+    expect(begun.verdicts[0]).toMatch(/^b diverged with 1 of 2 seeds\. Leaving that out, no seed .* yet\.$/);
+    expect(begun.caveats.join('\n')).toContain('b diverged with 1 of 2 seeds, and has no accuracy yet.');
+  });
+
+  test('is read as earlier versions wrote it, and with a run that diverged in its first step', () => {
+    for (const written of [comparison([0.8], [0.9]), comparison([0.8], ['diverged'])]) {
+      expect(comparisonSchema.parse(JSON.parse(JSON.stringify(written)))).toEqual(written);
+    }
   });
 });

@@ -1,6 +1,7 @@
 /** The answer of a comparison in sentences, which claim no more than its numbers do. */
 import { type BudgetRule, spentName } from './budget.js';
 import type { Comparison } from './comparison.js';
+import { divergedCaveat, divergedText } from './divergence-text.js';
 import { type ArmResult, type Difference, resultsOf } from './results.js';
 
 export interface Answer {
@@ -11,15 +12,27 @@ export interface Answer {
 }
 
 export function answer(comparison: Comparison): Answer {
-  const [first, ...others] = resultsOf(comparison);
+  const results = resultsOf(comparison);
+  const [first, ...others] = results;
   return {
-    verdicts: others.map((arm) => verdict(first!, arm, comparison.seeds.length)),
-    caveats: caveats(comparison, others),
+    verdicts: others.map((arm) => verdict(first!, arm, comparison.seeds)),
+    caveats: caveats(comparison, results),
   };
 }
 
-function verdict(first: ArmResult, { arm, difference }: ArmResult, planned: number): string {
-  const { seeds, mean } = difference!;
+/** Seeds that diverged come first: no difference shows them. */
+function verdict(first: ArmResult, arm: ArmResult, seeds: readonly number[]): string {
+  const apart = difference(first, arm, seeds.length);
+  const diverged = [first, arm].flatMap((one) => divergedText(one, seeds.length) ?? []).join(' and ');
+  if (diverged === '') return apart;
+  if (seeds.every((seed) => first.diverged.includes(seed) || arm.diverged.includes(seed))) {
+    return `${diverged}: no seed is left with which both have an accuracy.`;
+  }
+  return `${diverged}. Leaving that out, ${apart[0]!.toLowerCase()}${apart.slice(1)}`;
+}
+
+function difference(first: ArmResult, { arm, difference: apart }: ArmResult, planned: number): string {
+  const { seeds, mean } = apart!;
   const { length } = seeds;
   if (mean === null) return `No seed has an accuracy of both ${arm} and ${first.arm} yet.`;
   if (length === 1) {
@@ -39,14 +52,17 @@ function verdict(first: ArmResult, { arm, difference }: ArmResult, planned: numb
   return `${over} ${arm} is ${mean.mean > 0 ? 'better' : 'worse'} than ${first.arm} by ${points(mean.mean)} (${interval}).`;
 }
 
-function caveats(comparison: Comparison, others: readonly ArmResult[]): string[] {
+function caveats(comparison: Comparison, results: readonly ArmResult[]): string[] {
   const { budget, arms, differences, testImages, seeds, runs } = comparison;
-  const lost = runs.filter(({ accuracy }) => accuracy === null);
-  const workers = [...new Set(runs.map((run) => run.workers))];
+  const others = results.slice(1);
+  const ended = runs.filter(({ diverged }) => diverged === undefined);
+  const lost = ended.filter(({ accuracy }) => accuracy === null);
+  const workers = [...new Set(ended.map((run) => run.workers))];
   return [
     `Accuracy is that after the last epoch, on the same ${testImages.toLocaleString('en')} test images for all. ${
       seeds.length > 1 ? 'Intervals are over seeds: that other test images would differ is not in them.' : ''
     }`.trim(),
+    ...results.flatMap((result) => divergedCaveat(result, runs, seeds.length) ?? []),
     budgetText(budget, arms),
     ...differences.map((line) => `The arms differ in a setting besides: ${line}.`),
     ...lost.map(({ arm, seed }) => `${arm} has no accuracy with seed ${seed}, and is left out there.`),

@@ -11,11 +11,11 @@ export const armColumns: readonly string[] = [
 
 /** A dash for what is not known. */
 export function armRow(result: ArmResult): string[] {
-  const { arm, runs, accuracy, difference, samples, encoderPasses, seconds, imagesPerSec } = result;
+  const { arm, runs, diverged, accuracy, difference, samples, encoderPasses, seconds, imagesPerSec } = result;
   const apart = difference?.mean;
   return [
     arm,
-    `${runs}`,
+    diverged.length === 0 ? `${runs}` : `${runs} (${diverged.length} diverged)`,
     known(accuracy?.mean, percent),
     known(accuracy?.deviation, (deviation) => (100 * deviation).toFixed(2)),
     known(accuracy?.interval, (ends) => ends.map((end) => (100 * end).toFixed(2)).join(' to ')),

@@ -12,7 +12,7 @@ import { resultsOf } from './results.js';
 
 const count = z.int().positive();
 
-/** One finished run. */
+/** One run that has ended, or diverged. */
 const runSchema = z.strictObject({
   arm: z.string(),
   seed: z.int(),
@@ -20,10 +20,13 @@ const runSchema = z.strictObject({
   run: z.string(),
   /** On the test images, after the last epoch, 0 to 1; null when there is none. */
   accuracy: z.number().nullable(),
-  /** In steps, over all starts of the run: without evaluation, checkpoints and starting. */
-  seconds: z.number().positive(),
+  /** Why it came to no end, and so has no accuracy: which number was none, and in which step. */
+  diverged: z.string().optional(),
+  /** In steps, over all starts of the run: without evaluation, checkpoints and starting. 0 if it diverged in the first. */
+  seconds: z.number().nonnegative(),
   workers: count,
-  weightsDigest: z.string(),
+  /** Of the last weights; null where it diverged. */
+  weightsDigest: z.string().nullable(),
 });
 export type ComparedRun = z.infer<typeof runSchema>;
 

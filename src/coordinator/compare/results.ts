@@ -5,8 +5,10 @@ import type { ComparedRun, Comparison } from './comparison.js';
 
 export interface ArmResult {
   readonly arm: string;
-  /** Runs that have ended. */
+  /** Runs that have ended, without those that diverged: what the numbers below are over. */
   readonly runs: number;
+  /** The seeds with which it diverged. */
+  readonly diverged: readonly number[];
   /** On the test images, 0 to 1, over the seeds; null when no run has one. */
   readonly accuracy: Mean | null;
   /** Training images of one run. */
@@ -34,11 +36,14 @@ export interface Difference {
 export function resultsOf({ arms, runs, seeds }: Pick<Comparison, 'arms' | 'runs' | 'seeds'>): ArmResult[] {
   const first = arms[0]!.name;
   return arms.map(({ name, samples, encoderPasses }, i) => {
-    const own = runs.filter(({ arm }) => arm === name);
+    const all = runs.filter(({ arm }) => arm === name);
+    // A diverged run spent but a part of its time.
+    const own = all.filter(({ diverged }) => diverged === undefined);
     const seconds = own.length === 0 ? null : meanOf(own.map((run) => run.seconds));
     return {
       arm: name,
       runs: own.length,
+      diverged: all.flatMap(({ seed, diverged }) => (diverged === undefined ? [] : [seed])),
       accuracy: meanWithSpread(own.flatMap(({ accuracy }) => accuracy ?? [])),
       samples,
       encoderPasses,

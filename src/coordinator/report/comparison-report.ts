@@ -55,11 +55,14 @@ export async function writeComparisonReport(folder: string): Promise<void> {
   await writeAtomically(runFolderAt(folder).report, page(report, false));
 }
 
-function cardOf({ arm, accuracy, imagesPerSec, seconds }: ArmResult, colour: string): Card {
+function cardOf({ arm, runs, diverged, accuracy, imagesPerSec, seconds }: ArmResult, colour: string): Card {
   return {
     title: arm,
     colour,
     facts: [
+      ...(diverged.length === 0
+        ? []
+        : [{ name: 'diverged', value: `${diverged.length} of ${runs + diverged.length}`, unit: 'runs' }]),
       ...(accuracy === null
         ? []
         : [{ name: 'test accuracy', value: (100 * accuracy.mean).toFixed(2), unit: '%' }]),
