@@ -11,6 +11,7 @@ import {
   rmSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -313,6 +314,22 @@ describe('a packed folder', () => {
     expect(openDataset(to).digest).toBe(digest);
     writeFileSync(batch('data_batch_5.bin'), binaryBatch(9));
     expect((await run()).digest).not.toBe(digest);
+    expect(readdirSync(cache)).toEqual(['made']);
+  });
+
+  it('is put in place beside what others are making, and what an earlier import left is removed', async () => {
+    const [ours, ofOthers, recent] = ['.partial-made-1', '.partial-other-1', '.partial-made-2'];
+    const dayAgo = Date.now() / 1000 - 25 * 3600;
+    for (const name of [ours, ofOthers, recent]) mkdirSync(path.join(cache, name));
+    for (const name of [ours, ofOthers]) utimesSync(path.join(cache, name), dayAgo, dayAgo);
+    await run();
+    expect(readdirSync(cache).sort()).toEqual([recent, ofOthers, 'made']);
+  });
+
+  it('is replaced whole by each of several imports at once', async () => {
+    const { digest } = openDataset(to);
+    const all = await Promise.all([run(), run(), run()]);
+    expect(all.map((made) => made.digest)).toEqual([digest, digest, digest]);
     expect(readdirSync(cache)).toEqual(['made']);
   });
 

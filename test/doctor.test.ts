@@ -72,9 +72,15 @@ describe('on one host', () => {
     expect(reportIn(json)).toMatchObject({ counts: { failures: 1 }, error: { code: 'UNFIT' } });
   });
 
-  it('is called wrongly with --hosts alone', async () => {
-    const { code, stderr } = await commands.start(['doctor', '--hosts', '2']).ended;
-    expect([code, stderr]).toEqual([2, expect.stringContaining('--hosts and --bind go together')]);
+  it.each([
+    [['--hosts', '2'], '--hosts and --bind go together'],
+    [['--join', 'x.json', '--no-links'], '--no-links is for this host alone'],
+    [['--advertise', 'node1'], '--advertise is for --hosts'],
+    [['--join', 'x.json', '--join-file', 'y.json'], '--join-file is for --hosts'],
+    [['--address', '10.0.0.1'], '--address is for --hosts or --join'],
+  ])('is called wrongly with %j', async (args, message) => {
+    const { code, stderr } = await commands.start(['doctor', ...args]).ended;
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
   });
 });
 

@@ -3,6 +3,7 @@ import type { Rank, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfj
 import { describe, expect, it } from 'vitest';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import {
+  type BatchNormWays,
   batchNormalization,
   frozenBatchNormalization,
   globalBatchNormalization,
@@ -239,18 +240,24 @@ describe('BatchNorm', () => {
     });
   }
 
-  it("in training normalises by the batch's statistics, and differentiates through them", () => {
-    expectOperation({
-      op: (x: Tensor4D, gamma: Tensor1D, beta: Tensor1D) => batchNormalization(x, gamma, beta, epsilon).y,
-      shapes: [shape, [channels], [channels]],
-      reference: (x, gamma, beta) => {
-        const { mean, variance } = moments(x!);
-        return normalized(x!, gamma!, beta!, mean, variance);
-      },
-    });
-  });
+  const allWays: readonly BatchNormWays[] = [{}, { forward: 'passes' }, { frozenGradient: 'sums' }];
 
-  it("gives the batch's mean, and its variance with Bessel's correction", () => {
+  it.each(allWays)(
+    "in training normalises by the batch's statistics, and differentiates through them (%j)",
+    (ways) => {
+      expectOperation({
+        op: (x: Tensor4D, gamma: Tensor1D, beta: Tensor1D) =>
+          batchNormalization(x, gamma, beta, epsilon, ways).y,
+        shapes: [shape, [channels], [channels]],
+        reference: (x, gamma, beta) => {
+          const { mean, variance } = moments(x!);
+          return normalized(x!, gamma!, beta!, mean, variance);
+        },
+      });
+    },
+  );
+
+  it.each(allWays)("gives the batch's mean, and its variance with Bessel's correction (%j)", (ways) => {
     const x = draws(perChannel * channels, 'batch');
     const { mean, variance } = moments(x);
     const found = batchNormalization(
@@ -258,6 +265,7 @@ describe('BatchNorm', () => {
       tf.ones([channels]),
       tf.zeros([channels]),
       epsilon,
+      ways,
     );
     expectClose(found.mean, mean, 1e-5);
     expectClose(
@@ -285,93 +293,99 @@ describe('BatchNorm', () => {
     expectClose(gradient, tf.grad(loss)(x).dataSync(), 0);
   });
 
-  it('over the global batch normalises by its statistics, and differentiates through them into every micro-batch', () => {
-    const parts = 3;
-    const size = perChannel * channels;
-    // Each part has a level and a spread of its own.
-    const x = draws(parts * size, 'global').map((value, i) => {
-      const part = Math.floor(i / size);
-      return Math.fround(value * (1 + part) + 3 * part);
-    });
-    const gamma = draws(channels, 'gamma');
-    const beta = draws(channels, 'beta');
-    const r = draws(parts * size, 'direction');
-    const of = (values: Float64Array, part: number) => values.slice(part * size, (part + 1) * size);
-    const reference = (x: Float64Array, gamma: Float64Array, beta: Float64Array) => {
-      const { mean, variance } = moments(x, parts * perChannel);
-      return normalized(x, gamma, beta, mean, variance);
-    };
-
-    // Eagerly no part can wait for another, so all are computed again until they know of each other: what the parts
-    // told in one round is answered in the next.
-    const told = {
-      moments: new Float32Array(parts * 2 * channels),
-      sums: new Float32Array(parts * 2 * channels),
-    };
-    const round = () => {
-      const answers = { moments: combineMoments(told.moments, parts), sums: combineSums(told.sums, parts) };
-      return Array.from({ length: parts }, (_, part) => {
-        const ask = (kind: 'moments' | 'sums') => (local: Tensor1D) => {
-          told[kind].set(local.dataSync(), part * 2 * channels);
-          return tf.tensor1d(answers[kind]);
-        };
-        const global = { microBatches: parts, moments: ask('moments'), sums: ask('sums') };
-        const values: Record<string, Tensor> = {};
-        const gradients = tf.grads((...given: Tensor[]) => {
-          const [x, gamma, beta] = given as [Tensor4D, Tensor1D, Tensor1D];
-          const found = globalBatchNormalization(x, gamma, beta, epsilon, global);
-          for (const [name, value] of Object.entries(found)) values[name] = tf.keep(value);
-          return tf.sum(tf.mul(found.y, tf.tensor(Float32Array.from(of(r, part)), [...shape])));
-        })([
-          tf.tensor(Float32Array.from(of(x, part)), [...shape]),
-          tf.tensor1d(Float32Array.from(gamma)),
-          tf.tensor1d(Float32Array.from(beta)),
-        ]);
-        return { values, gradients };
+  it.each(allWays)(
+    'over the global batch normalises by its statistics, and differentiates through them into every micro-batch (%j)',
+    (ways) => {
+      const parts = 3;
+      const size = perChannel * channels;
+      // Each part has a level and a spread of its own.
+      const x = draws(parts * size, 'global').map((value, i) => {
+        const part = Math.floor(i / size);
+        return Math.fround(value * (1 + part) + 3 * part);
       });
-    };
-    round();
-    round();
-    const found = round();
+      const gamma = draws(channels, 'gamma');
+      const beta = draws(channels, 'beta');
+      const r = draws(parts * size, 'direction');
+      const of = (values: Float64Array, part: number) => values.slice(part * size, (part + 1) * size);
+      const reference = (x: Float64Array, gamma: Float64Array, beta: Float64Array) => {
+        const { mean, variance } = moments(x, parts * perChannel);
+        return normalized(x, gamma, beta, mean, variance);
+      };
 
-    const expected = reference(x, gamma, beta);
-    const { mean, variance } = moments(x, parts * perChannel);
-    const count = parts * perChannel;
-    const dx = finiteDifferences((x) => dot(r, reference(x, gamma, beta)), x);
-    for (const [part, { values, gradients }] of found.entries()) {
-      expectClose(values.y!, of(expected, part), 1e-5);
-      expectClose(values.mean!, mean, 1e-5);
+      // Eagerly no part can wait for another, so all are computed again until they know of each other: what the parts
+      // told in one round is answered in the next.
+      const told = {
+        moments: new Float32Array(parts * 2 * channels),
+        sums: new Float32Array(parts * 2 * channels),
+      };
+      const round = () => {
+        const answers = { moments: combineMoments(told.moments, parts), sums: combineSums(told.sums, parts) };
+        return Array.from({ length: parts }, (_, part) => {
+          const ask = (kind: 'moments' | 'sums') => (local: Tensor1D) => {
+            told[kind].set(local.dataSync(), part * 2 * channels);
+            return tf.tensor1d(answers[kind]);
+          };
+          const global = { microBatches: parts, moments: ask('moments'), sums: ask('sums') };
+          const values: Record<string, Tensor> = {};
+          const gradients = tf.grads((...given: Tensor[]) => {
+            const [x, gamma, beta] = given as [Tensor4D, Tensor1D, Tensor1D];
+            const found = globalBatchNormalization(x, gamma, beta, epsilon, global, ways);
+            for (const [name, value] of Object.entries(found)) values[name] = tf.keep(value);
+            return tf.sum(tf.mul(found.y, tf.tensor(Float32Array.from(of(r, part)), [...shape])));
+          })([
+            tf.tensor(Float32Array.from(of(x, part)), [...shape]),
+            tf.tensor1d(Float32Array.from(gamma)),
+            tf.tensor1d(Float32Array.from(beta)),
+          ]);
+          return { values, gradients };
+        });
+      };
+      round();
+      round();
+      const found = round();
+
+      const expected = reference(x, gamma, beta);
+      const { mean, variance } = moments(x, parts * perChannel);
+      const count = parts * perChannel;
+      const dx = finiteDifferences((x) => dot(r, reference(x, gamma, beta)), x);
+      for (const [part, { values, gradients }] of found.entries()) {
+        expectClose(values.y!, of(expected, part), 1e-5);
+        expectClose(values.mean!, mean, 1e-5);
+        expectClose(
+          values.variance!,
+          variance.map((value) => (value * count) / (count - 1)),
+          1e-5,
+        );
+        expectClose(gradients[0]!, of(dx, part), 1e-4);
+      }
+      // Those of gamma and beta are shares: their sum is the whole.
+      const total = (i: number) => found.map(({ gradients }) => gradients[i]!).reduce((a, b) => tf.add(a, b));
       expectClose(
-        values.variance!,
-        variance.map((value) => (value * count) / (count - 1)),
-        1e-5,
+        total(1),
+        finiteDifferences((gamma) => dot(r, reference(x, gamma, beta)), gamma),
+        1e-4,
       );
-      expectClose(gradients[0]!, of(dx, part), 1e-4);
-    }
-    // Those of gamma and beta are shares: their sum is the whole.
-    const total = (i: number) => found.map(({ gradients }) => gradients[i]!).reduce((a, b) => tf.add(a, b));
-    expectClose(
-      total(1),
-      finiteDifferences((gamma) => dot(r, reference(x, gamma, beta)), gamma),
-      1e-4,
-    );
-    expectClose(
-      total(2),
-      finiteDifferences((beta) => dot(r, reference(x, gamma, beta)), beta),
-      1e-4,
-    );
-  });
+      expectClose(
+        total(2),
+        finiteDifferences((beta) => dot(r, reference(x, gamma, beta)), beta),
+        1e-4,
+      );
+    },
+  );
 
-  it('in inference normalises by given statistics, which are constants to the gradient', () => {
-    const mean = [0.3, -0.2];
-    const variance = [0.5, 2];
-    expectOperation({
-      op: (x: Tensor4D, gamma: Tensor1D, beta: Tensor1D) =>
-        frozenBatchNormalization(x, gamma, beta, tf.tensor1d(mean), tf.tensor1d(variance), epsilon),
-      shapes: [shape, [channels], [channels]],
-      reference: (x, gamma, beta) => normalized(x!, gamma!, beta!, mean, variance),
-    });
-  });
+  it.each(allWays)(
+    'in inference normalises by given statistics, which are constants to the gradient (%j)',
+    (ways) => {
+      const mean = [0.3, -0.2];
+      const variance = [0.5, 2];
+      expectOperation({
+        op: (x: Tensor4D, gamma: Tensor1D, beta: Tensor1D) =>
+          frozenBatchNormalization(x, gamma, beta, tf.tensor1d(mean), tf.tensor1d(variance), epsilon, ways),
+        shapes: [shape, [channels], [channels]],
+        reference: (x, gamma, beta) => normalized(x!, gamma!, beta!, mean, variance),
+      });
+    },
+  );
 });
 
 describe('ReLU', () => {

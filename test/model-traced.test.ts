@@ -6,7 +6,7 @@ import { tf } from '../src/shared/engine/tensorflow.js';
 import { l2normalize } from '../src/shared/loss/normalize.js';
 import { npairsGradient } from '../src/shared/loss/npairs.js';
 import { ntxentGradient } from '../src/shared/loss/ntxent.js';
-import { perExampleCrossEntropy, softmaxCrossEntropy } from '../src/shared/loss/softmax.js';
+import { softmaxCrossEntropy } from '../src/shared/loss/softmax.js';
 import { supconGradient } from '../src/shared/loss/supcon.js';
 import { tripletGradient } from '../src/shared/loss/triplet.js';
 import { initialize } from '../src/shared/model/initialize.js';
@@ -131,7 +131,7 @@ describe('a traced model does what it does eagerly', () => {
     await expectSame(modelInputs(model, 8), (input) => {
       const scope = { training: false, parameter: input, statistic: input, observe: () => {} };
       const logits = model.classify(scope, model.encode(scope, input('images') as Tensor4D));
-      return { logits, ...perExampleCrossEntropy(logits, input('labels') as Tensor1D) };
+      return { logits, ...softmaxCrossEntropy(logits, input('labels') as Tensor1D, { globalCount: 8 }) };
     });
   });
 

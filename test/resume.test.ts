@@ -1,8 +1,17 @@
 /** Runs that end early, by a signal, by kill -9 or with a damaged checkpoint, and go on to the same bits. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RunRecord } from '../src/coordinator/run-folder.js';
 import { openCheckpoint } from '../src/shared/checkpoint/checkpoint.js';
 import { alive, Commands, committed, eventsOf, workerPids } from './lockstep-command.js';
 import { resultOf, smallConfig, undisturbed } from './small-run.js';
@@ -143,7 +152,7 @@ describe('a full disk', () => {
 });
 
 describe('--resume', () => {
-  it('refuses another configuration, and wants to know which run', async () => {
+  it('refuses another configuration and other images, and wants to know which run', async () => {
     const out = join(commands.folder, 'run');
     const { child, ended } = train(out, 1);
     await committed(out, 1);
@@ -152,6 +161,13 @@ describe('--resume', () => {
     const other = await train(out, 1, '--resume', '--set', 'seed=2').ended;
     expect(other.code).toBe(1);
     expect(other.stderr).toContain('is a run of another configuration');
+    const path = join(out, 'run.json');
+    const record = JSON.parse(readFileSync(path, 'utf8')) as RunRecord;
+    expect(record.datasetDigest).toMatch(/^[0-9a-f]{64}$/);
+    writeFileSync(path, JSON.stringify({ ...record, datasetDigest: '0'.repeat(64) }));
+    const images = await train(out, 1, '--resume').ended;
+    expect(images.code).toBe(1);
+    expect(images.stderr).toMatch(/was begun with other images .*\(000000000000, not [0-9a-f]{12}\)/);
     const nowhere = await commands.start(['train', config, '--resume']).ended;
     expect(nowhere.code).toBe(2);
     expect(nowhere.stderr).toContain('--resume does not know which run. Give its folder with --out.');

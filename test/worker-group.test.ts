@@ -1,62 +1,19 @@
 /** How a generation forms: the coordinator's end over a real socket, and workers that say what a test has them say. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { WorkerGroup } from '../src/coordinator/worker-group.js';
-import type { CoordinatorMessage, WorkerMessage } from '../src/shared/protocol/messages.js';
-import { coordinatorMessageSchema } from '../src/shared/protocol/messages.js';
-import { newKeyPair } from '../src/shared/security/join.js';
-import { decode, encode } from '../src/shared/transport/wire.js';
-import { dealerTo, registration } from './strangers.js';
+import type { WorkerGroup } from '../src/coordinator/worker-group.js';
+import { SaidWorkers } from './said-workers.js';
 
 const heartbeatMs = 1_000;
+let workers: SaidWorkers;
 let group: WorkerGroup;
-let ends: (() => void)[];
-let said: string[];
-const key = newKeyPair();
-const protection = { encrypted: false, token: newKeyPair() };
 
 beforeEach(async () => {
-  ends = [];
-  said = [];
-  group = await WorkerGroup.bind({
-    ...{ bind: 'tcp://127.0.0.1:*', protection, key, heartbeatMs },
-    log: (line) => said.push(line),
-    welcome: { config: {} as never, dataset: { digest: '', train: 1, test: 1 } },
-    ...{ lost: () => {}, signalled: () => {}, samples: () => [] },
-  });
+  workers = await SaidWorkers.bind(heartbeatMs);
+  group = workers.group;
 });
+afterEach(() => workers.end());
 
-afterEach(async () => {
-  await group.close();
-  for (const end of ends) end();
-});
-
-/** A worker that is registered and ready, and beats. */
-async function worker(host: string) {
-  const socket = dealerTo({ endpoint: group.endpoint, coordinatorKey: key.publicKey, ...protection });
-  const say = (message: WorkerMessage) => socket.send([encode(message)]);
-  await say({ ...registration, host });
-  await say({ type: 'ready' });
-  const beats = setInterval(() => void say({ type: 'beat', phase: 'idle', step: 0 }).catch(() => {}), 50);
-  ends.push(() => {
-    clearInterval(beats);
-    socket.close();
-  });
-  /** Resolves when the coordinator asks for this. */
-  const asked = async (type: CoordinatorMessage['type']) => {
-    for await (const [head] of socket) {
-      const message = decode(head!, coordinatorMessageSchema);
-      if (message.type === type) return;
-    }
-  };
-  return { say, asked };
-}
-
-async function twoWorkers() {
-  const [idle, busy] = await Promise.all([worker('idle'), worker('busy')]);
-  await group.waitFor(2, 10_000);
-  const byHost = (host: string) => group.spares.find(({ registration }) => registration.host === host)!;
-  return { idle, busy, members: [byHost('idle'), byHost('busy')] };
-}
+const twoWorkers = () => workers.start('idle', 'busy');
 
 it('waits for one that is busy when another gives up on it, and says who was late', async () => {
   const { idle, busy, members } = await twoWorkers();
@@ -67,7 +24,7 @@ it('waits for one that is busy when another gives up on it, and says who was lat
   const failed = expect(forming).rejects.toThrow('rank 0 on idle: rank 1 is silent.');
   await idle.asked('form');
   await idle.say({ type: 'broken', generation: 1, message: 'rank 1 is silent.' });
-  await expect.poll(() => said.join()).toContain('generation 1 does not form. rank 0 on idle');
+  await expect.poll(() => workers.said.join()).toContain('generation 1 does not form. rank 0 on idle');
   // Longer than a broken link waits for the news of who is lost, and than what counts as late.
   await new Promise((resolve) => setTimeout(resolve, 2 * heartbeatMs));
   expect(isOver).toBe(false);

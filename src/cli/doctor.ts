@@ -91,17 +91,18 @@ export const doctorCommand: CommandBody<DoctorArguments> = {
 };
 
 /** @throws LockstepError USAGE */
-function checkArguments({
-  hosts,
-  bind,
-  join: file,
-  workers,
-  wait,
-}: Pick<DoctorArguments, 'hosts' | 'bind' | 'join' | 'workers' | 'wait'>): true {
+function checkArguments(args: DoctorArguments): true {
+  const { hosts, bind, join: file, links, workers, wait } = args;
   const usage = (message: string) =>
     new LockstepError('USAGE', message, { hint: 'See: lockstep doctor --help' });
   if ((hosts === undefined) !== (bind === undefined)) throw usage('--hosts and --bind go together.');
   if (hosts !== undefined && file !== undefined) throw usage('Give --hosts or --join, not both.');
+  const alone = hosts === undefined && file === undefined;
+  if (!alone && !links) throw usage('--no-links is for this host alone: --hosts and --join measure links.');
+  for (const option of ['advertise', 'join-file'] as const) {
+    if (hosts === undefined && args[option] !== undefined) throw usage(`--${option} is for --hosts.`);
+  }
+  if (alone && args.address !== undefined) throw usage('--address is for --hosts or --join.');
   if (hosts !== undefined) wholeNumber('--hosts', hosts, 2);
   wholeNumber('--workers', workers);
   if (!(wait >= 0)) throw usage('--wait must be 0 or more.');

@@ -1,8 +1,9 @@
 /**
  * A file that only grows. What is appended is in the kernel's hands when `append` returns, so a process that dies loses
- * nothing; while the disk is full it waits, and goes with what is appended later.
+ * nothing, and on the disk when `sync` does; while the disk is full it waits, and goes with what is appended later.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, openSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { isSystemError } from '../shared/checkpoint/durable.js';
 import { LockstepError } from '../shared/errors.js';
 
@@ -28,6 +29,13 @@ export class AppendFile {
     });
   }
 
+  /** What is in the kernel's hands is on the disk when this resolves. @throws LockstepError RUN_FOLDER */
+  async sync(): Promise<void> {
+    await promisify(fdatasync)(this.descriptor).catch((cause: Error) => {
+      throw unwritable(this.path, cause);
+    });
+  }
+
   /** @throws LockstepError RUN_FOLDER when something still waits for room */
   close(): void {
     try {
@@ -48,11 +56,15 @@ function orThrow<T>(path: string, write: () => T): T {
   try {
     return write();
   } catch (cause) {
-    const full = isSystemError(cause, 'ENOSPC', 'EDQUOT');
-    throw new LockstepError(
-      'RUN_FOLDER',
-      full ? `No space left for ${path}.` : `${path} can't be written: ${(cause as Error).message}.`,
-      full ? { cause, hint: 'Free some space and start again with --resume.' } : { cause },
-    );
+    throw unwritable(path, cause as Error);
   }
+}
+
+function unwritable(path: string, cause: Error): LockstepError {
+  const full = isSystemError(cause, 'ENOSPC', 'EDQUOT');
+  return new LockstepError(
+    'RUN_FOLDER',
+    full ? `No space left for ${path}.` : `${path} can't be written: ${cause.message}.`,
+    full ? { cause, hint: 'Free some space and start again with --resume.' } : { cause },
+  );
 }

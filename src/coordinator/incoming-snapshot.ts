@@ -1,5 +1,5 @@
 /** A worker's tensors, one after the other. */
-import type { TensorSpec } from '../shared/protocol/messages.js';
+import type { Proof, TensorSpec, WorkerMessageOf } from '../shared/protocol/messages.js';
 import type { WorkerConnection } from './worker-connection.js';
 import type { WorkerGroup } from './worker-group.js';
 
@@ -11,21 +11,25 @@ export class IncomingSnapshot {
     private readonly source: WorkerConnection,
     private readonly deadlineMs: number,
     readonly tensors: readonly TensorSpec[],
-    /** Of all weights and statistics. */
-    readonly fingerprint: string,
+    readonly proof: Proof,
   ) {
     this.#left = tensors.length;
   }
 
-  /** Asks for it. @throws LockstepError WORKER_LOST */
+  /** Asks for it, before it returns: the worker takes it before whatever it is sent later. @throws LockstepError WORKER_LOST */
   static async request(
     group: WorkerGroup,
     source: WorkerConnection,
     deadlineMs: number,
   ): Promise<IncomingSnapshot> {
-    await group.send(source.rank!, { type: 'snapshot' });
-    const { message } = await group.receive(source, 'snapshot', deadlineMs);
-    return new IncomingSnapshot(group, source, deadlineMs, message.tensors, message.fingerprint);
+    const { tensors, ...proof } = await ask(group, source, true, deadlineMs);
+    return new IncomingSnapshot(group, source, deadlineMs, tensors, proof);
+  }
+
+  /** The same of a worker whose tensors are not wanted. */
+  static async proof(group: WorkerGroup, worker: WorkerConnection, deadlineMs: number): Promise<Proof> {
+    const { fingerprint, state } = await ask(group, worker, false, deadlineMs);
+    return { fingerprint, state };
   }
 
   /** The bytes of the next tensor, in the order of `tensors`. */
@@ -39,4 +43,15 @@ export class IncomingSnapshot {
   async drop(): Promise<void> {
     while (this.#left > 0) await this.next();
   }
+}
+
+async function ask(
+  group: WorkerGroup,
+  worker: WorkerConnection,
+  tensors: boolean,
+  deadlineMs: number,
+): Promise<Omit<WorkerMessageOf<'snapshot'>, 'type'>> {
+  await group.send(worker.rank!, { type: 'snapshot', tensors });
+  const { type: _, ...answer } = (await group.receive(worker, 'snapshot', deadlineMs)).message;
+  return answer;
 }

@@ -110,6 +110,11 @@ export class MetricsWriter {
     this.#file.append(Buffer.from(`${JSON.stringify(event)}\n`));
   }
 
+  /** Resolves when what was appended survives a power cut. @throws LockstepError RUN_FOLDER */
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+
   /** @throws LockstepError RUN_FOLDER when the disk has no room for all events */
   close(): void {
     this.#file.close();

@@ -1,4 +1,4 @@
-/** A checkpoint on its way: rank 0's tensors, streamed to the run folder. */
+/** A checkpoint on its way: rank 0's tensors, which are proven to be everybody's, streamed to the run folder. */
 
 import type { Checkpoint } from '../shared/checkpoint/checkpoint.js';
 import {
@@ -7,30 +7,75 @@ import {
   CheckpointWriter,
 } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';
+import type { Proof } from '../shared/protocol/messages.js';
 import { sameEverywhere } from './commit.js';
 import { IncomingSnapshot } from './incoming-snapshot.js';
 import type { WorkerConnection } from './worker-connection.js';
 import type { WorkerGroup } from './worker-group.js';
 
-/** Writes `checkpoints/<step>/`. @returns the weights' digest. */
-export async function saveCheckpoint(
-  group: WorkerGroup,
-  runFolder: string,
-  standing: Standing,
-  deadlineMs: number,
-): Promise<string> {
-  const snapshot = await IncomingSnapshot.request(group, group.members[0]!, deadlineMs);
+interface SaveOptions {
+  readonly group: WorkerGroup;
+  readonly runFolder: string;
+  readonly deadlineMs: number;
+  /** Waited for before the checkpoint takes its place. */
+  readonly before?: () => Promise<void>;
+}
+
+/**
+ * Writes `checkpoints/<step>/`. Workers are asked before this returns its promise, and may go on.
+ * @returns the weights' digest
+ * @throws LockstepError DIVERGED when replicas differ in anything that it would hold; WORKER_LOST with rank 0
+ */
+export async function saveCheckpoint(standing: Standing, options: SaveOptions): Promise<string> {
+  const { group, runFolder, deadlineMs, before } = options;
+  const [source, ...others] = group.members;
+  // All of them: an answer that nobody took would be taken for the next checkpoint's.
+  const [requested, proven] = await Promise.allSettled([
+    IncomingSnapshot.request(group, source!, deadlineMs),
+    proofsOf(group, others, deadlineMs),
+  ]);
+  if (requested.status === 'rejected') throw requested.reason;
+  const snapshot = requested.value;
   const specs: CheckpointTensor[] = snapshot.tensors.map((tensor) => ({ ...tensor, dtype: 'F32' }));
   let writer: CheckpointWriter | undefined;
   try {
+    if (proven.status === 'rejected') throw proven.reason;
+    const all = [{ worker: source!, proof: snapshot.proof }, ...proven.value];
+    sameEverywhere(
+      all.map(({ proof }) => inWords(proof)),
+      `tensors after step ${standing.step}`,
+      (index) => all[index]!.worker.name,
+    );
     writer = await CheckpointWriter.begin(runFolder, standing, specs);
     for (const { name } of specs) for (const frame of await snapshot.next()) await writer.append(name, frame);
+    await before?.();
     return (await writer.finish()).manifest.weightsDigest;
   } catch (error) {
     await writer?.abort();
     await snapshot.drop();
     throw error;
   }
+}
+
+/** From those that are not lost meanwhile: the checkpoint does not need them. */
+async function proofsOf(
+  group: WorkerGroup,
+  workers: readonly WorkerConnection[],
+  deadlineMs: number,
+): Promise<readonly { readonly worker: WorkerConnection; readonly proof: Proof }[]> {
+  const answers = workers.map(async (worker) => {
+    try {
+      return [{ worker, proof: await IncomingSnapshot.proof(group, worker, deadlineMs) }];
+    } catch (error) {
+      if (worker.loss === undefined) throw error;
+      return [];
+    }
+  });
+  return (await Promise.all(answers)).flat();
+}
+
+function inWords({ fingerprint, state }: Proof): string {
+  return state === '' ? fingerprint : `${fingerprint}, optimiser ${state}`;
 }
 
 /** Gives some workers the tensors of another one, those of some files. */
@@ -56,9 +101,12 @@ export async function transferReplica(
   }
   const loaded = await Promise.all(targets.map((target) => group.receive(target, 'loaded', deadlineMs)));
   const names = [source, ...targets];
+  const proofs = [snapshot.proof, ...loaded.map(({ message }) => message)];
   sameEverywhere(
-    [snapshot.fingerprint, ...loaded.map((answer) => answer.message.fingerprint)],
-    'weights given to a worker that joins',
+    proofs.map(({ fingerprint, state }) =>
+      inWords({ fingerprint, state: files.includes('optimizer') ? state : '' }),
+    ),
+    'tensors given to a worker that joins',
     (index) => names[index]!.name,
   );
 }
@@ -87,9 +135,5 @@ export async function giveTensors(
     await Promise.all(group.members.map((_, rank) => group.send(rank, { type: 'tensor', name }, bytes)));
   }
   const loaded = await group.collect('loaded', deadlineMs);
-  sameEverywhere(
-    loaded.map(({ fingerprint }) => fingerprint),
-    'loaded weights',
-    (rank) => group.nameOf(rank),
-  );
+  sameEverywhere(loaded.map(inWords), 'loaded tensors', (rank) => group.nameOf(rank));
 }

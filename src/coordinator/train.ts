@@ -45,6 +45,13 @@ export type Outcome =
   /** A stop was requested; all commits are saved. */
   | { readonly state: 'stopped'; readonly run: string; readonly step: number };
 
+/** Where events go. */
+interface Journal {
+  append(event: MetricsEvent): void;
+  /** Resolves when they survive a power cut. */
+  sync(): Promise<void>;
+}
+
 /** @throws LockstepError; the run folder then holds everything up to the failure. */
 export async function train(options: TrainOptions): Promise<Outcome> {
   const { config, progress } = options;
@@ -65,13 +72,16 @@ export async function train(options: TrainOptions): Promise<Outcome> {
     progress.note(message);
   });
   let lastStep = 0;
-  const write = (event: MetricsEvent) => {
-    lastStep = event.step;
-    metrics.append(event);
-    board.append(event);
+  const journal: Journal = {
+    append: (event) => {
+      lastStep = event.step;
+      metrics.append(event);
+      board.append(event);
+    },
+    sync: () => metrics.sync(),
   };
   try {
-    const outcome = await run(options, beginning, write, log);
+    const outcome = await run(options, beginning, journal, log);
     if (outcome.state === 'finished') board.finish(outcome.summary, lastStep);
     await leaveReport(folder.path, (message) => progress.note(message));
     return outcome;
@@ -106,14 +116,14 @@ const emulatedBfloat16 =
 async function run(
   options: TrainOptions,
   { folder, checkpoint, initialWeights, events: earlier }: RunBeginning,
-  write: (event: MetricsEvent) => void,
+  journal: Journal,
   log: (message: string) => void,
 ): Promise<Outcome> {
   const began = performance.now();
   const { config, progress } = options;
   const events: MetricsEvent[] = [...earlier];
   const record = (event: MetricsEvent) => {
-    write(event);
+    journal.append(event);
     events.push(event);
   };
   const { restarts } = config.recovery;
@@ -136,7 +146,12 @@ async function run(
     const checkpointMs = config.deadlines.checkpointSeconds * 1000;
     const saver = new Saver({
       ...{ runFolder: folder.path, keep: config.checkpoint.keep, events },
-      save: (standing) => saveCheckpoint(group, folder.path, standing, checkpointMs),
+      save: (standing) =>
+        saveCheckpoint(standing, {
+          ...{ group, runFolder: folder.path, deadlineMs: checkpointMs },
+          // A run that goes on from it has the metrics up to there, whatever happens to the machine.
+          before: () => journal.sync(),
+        }),
       saved: log,
       failed: (message) => {
         log(message);

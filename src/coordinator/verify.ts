@@ -134,18 +134,14 @@ async function runOnce(
         },
       },
     }).run();
+    const standing = { step: Math.max(step, 1), epoch: 0, stage: 'verify', position: {} };
     const weightsDigest = await saveCheckpoint(
-      ready.group,
-      runFolder(folder, workers),
+      { ...standing, configDigest: configDigest(config), config },
       {
-        step: Math.max(step, 1),
-        epoch: 0,
-        stage: 'verify',
-        position: {},
-        configDigest: configDigest(config),
-        config,
+        group: ready.group,
+        runFolder: runFolder(folder, workers),
+        deadlineMs: config.deadlines.checkpointSeconds * 1000,
       },
-      config.deadlines.checkpointSeconds * 1000,
     );
     return { workers, records, weightsDigest, seconds: (performance.now() - began) / 1000 };
   });

@@ -1,7 +1,7 @@
 /** One process of `lockstep bench step`: compiles a training step, and runs it whenever the parent says go. */
 import process from 'node:process';
 import { parseConfig } from '../shared/config/parse.js';
-import { readInstallation } from '../shared/engine/installation.js';
+import { device } from '../shared/engine/device.js';
 import { Session } from '../shared/engine/session.js';
 import { buildModel, imageShape } from '../shared/model/model.js';
 import { rangeOf } from '../shared/plan/range.js';
@@ -77,7 +77,7 @@ async function prepare({
   peers,
 }: StepBenchSetup): Promise<(step: number, guarded: boolean) => Promise<number>> {
   const config = parseConfig(value, 'bench step');
-  const session = new Session({ precision: config.precision, device: readInstallation().kind });
+  const session = new Session({ precision: config.precision, device });
   const replica = new Replica(session, buildModel(config.model));
   await replica.initialize(config.seed);
   const program = await StageProgram.compile(

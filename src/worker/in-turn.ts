@@ -83,11 +83,12 @@ async function embedFirst(
   work: StepWork,
   embed: TracedFunction,
 ): Promise<{ readonly result: StepResult; readonly rows: Float32Array }> {
-  const { program, batches, input, clock } = work;
+  const { program, batches, reducer, input, clock } = work;
   input.phase('forward and backward');
   const gather = gatherOf(work);
   try {
     for (const [k, batch] of batches) {
+      reducer.check();
       const began = performance.now();
       const { embedding } = await embed.run({ images: batch.images, ...batch.augmentation });
       input.recorder?.run(began);

@@ -1,19 +1,17 @@
 /** The replica's tensors on their way to and from the coordinator, which writes and reads checkpoints. */
 
-import type { TracedFunction } from '../shared/engine/traced-function.js';
-import type { TensorSpec } from '../shared/protocol/messages.js';
+import type { Proof, TensorSpec } from '../shared/protocol/messages.js';
 import type { CoordinatorLink } from './coordinator-link.js';
-import { fingerprint } from './functions/fingerprint.js';
 import type { Replica } from './replica.js';
 
 /** All tensors as they are now, copied: the next step may change the replica, and ZeroMQ reads long after `send`. */
 export class Snapshot {
   private constructor(
     private readonly tensors: readonly (TensorSpec & { readonly bytes: Uint8Array })[],
-    private readonly fingerprint: string,
+    private readonly proof: Proof,
   ) {}
 
-  static async take(replica: Replica, traced: TracedFunction): Promise<Snapshot> {
+  static async take(replica: Replica, proof: Proof): Promise<Snapshot> {
     const { tensors } = replica;
     const values = await replica.read();
     const copies = values.map((value, i) => {
@@ -23,13 +21,13 @@ export class Snapshot {
       value.free();
       return { file, name: variable.name, shape: [...variable.shape], bytes };
     });
-    return new Snapshot(copies, await fingerprint(traced));
+    return new Snapshot(copies, proof);
   }
 
   /** Announces all, then sends them one by one; steps may go on meanwhile. */
   async send(link: CoordinatorLink): Promise<void> {
     const announced = this.tensors.map(({ file, name, shape }) => ({ file, name, shape }));
-    await link.send({ type: 'snapshot', tensors: announced, fingerprint: this.fingerprint });
+    await link.send({ type: 'snapshot', tensors: announced, ...this.proof });
     for (const { name, bytes } of this.tensors) await link.send({ type: 'tensor', name }, bytes);
   }
 }

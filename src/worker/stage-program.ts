@@ -23,7 +23,10 @@ export type Passes =
 export class StageProgram {
   readonly passes: Passes;
   readonly apply: TracedFunction;
+  /** Of what a step changes: see `changedBy`. */
   readonly fingerprint: TracedFunction;
+  /** The fingerprint of what the stage keeps beside weights and statistics, if it keeps anything. */
+  readonly state: TracedFunction | undefined;
   /** Of contrastive stages only. */
   readonly objective: TracedFunction | undefined;
   readonly #lossScale: TracedFunction | undefined;
@@ -42,6 +45,11 @@ export class StageProgram {
       `stage ${index}: fingerprint`,
       changedBy(shape, replica),
     );
+    const state = replica.tensors.flatMap(({ file, variable }) => (file === 'optimizer' ? [variable] : []));
+    this.state =
+      state.length === 0
+        ? undefined
+        : traceFingerprint(replica.session, `stage ${index}: state's fingerprint`, state);
     this.objective = isContrastive(config)
       ? traceObjective(replica.session, `stage ${index}: objective`, config, {
           microBatches,

@@ -1,7 +1,7 @@
 /** What a worker does with the coordinator's messages: prepare a stage, step, evaluate, hand over its tensors. */
 import type { Config } from '../shared/config/schema.js';
 import { openSource, type SampleSource } from '../shared/data/source.js';
-import { readInstallation } from '../shared/engine/installation.js';
+import { device, requireGpu } from '../shared/engine/device.js';
 import { Session } from '../shared/engine/session.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { type ErrorCode, LockstepError } from '../shared/errors.js';
@@ -13,6 +13,7 @@ import type {
   Assignment,
   CoordinatorMessage,
   CoordinatorMessageOf,
+  Proof,
   StepTimes,
 } from '../shared/protocol/messages.js';
 import type { ConnectOptions, Mesh } from '../shared/transport/mesh.js';
@@ -71,8 +72,9 @@ export class Trainer {
     log: (message: string) => void,
   ): Promise<Trainer> {
     link.enter('prepare stage');
+    requireGpu();
     const source = await openSource(config.data, dataset, fetchFrom(link), log);
-    const session = new Session({ precision: config.precision, device: readInstallation().kind });
+    const session = new Session({ precision: config.precision, device });
     const replica = new Replica(session, buildModel(config.model));
     // What is wrong with any of them is said before anything is trained.
     for (const index of config.stages.keys()) stageShape(config, replica.model, index);
@@ -151,17 +153,13 @@ export class Trainer {
         break;
       case 'snapshot':
         this.link.enter('checkpoint');
-        await this.#saved;
-        // Beside the steps that follow; a failure is the connection's, which ends the worker anyway.
-        this.#saved = (await Snapshot.take(this.replica, this.wholeFingerprint))
-          .send(this.link)
-          .catch(() => {});
+        await this.#snapshot(message.tensors);
         break;
       case 'load':
         this.link.enter('checkpoint');
         await receiveTensors(this.link, this.replica, message.count);
         this.#evaluation?.forget();
-        await this.link.send({ type: 'loaded', fingerprint: await fingerprint(this.wholeFingerprint) });
+        await this.link.send({ type: 'loaded', ...(await this.#proof()) });
         break;
       case 'perturb':
         await this.replica.perturb(message.tensor);
@@ -172,6 +170,23 @@ export class Trainer {
           `The coordinator sent '${message.type}' to a worker that is idle.`,
         );
     }
+  }
+
+  async #snapshot(withTensors: boolean): Promise<void> {
+    const proof = await this.#proof();
+    await this.#saved;
+    if (!withTensors) return await this.link.send({ type: 'snapshot', tensors: [], ...proof });
+    // Beside the steps that follow; a failure is the connection's, which ends the worker anyway.
+    this.#saved = (await Snapshot.take(this.replica, proof)).send(this.link).catch(() => {});
+  }
+
+  /** Of all that a checkpoint holds. */
+  async #proof(): Promise<Proof> {
+    const state = this.#program?.state;
+    return {
+      fingerprint: await fingerprint(this.wholeFingerprint),
+      state: state === undefined ? '' : await fingerprint(state),
+    };
   }
 
   /** Outputs are sent as they come, or the features kept for what is asked of them later. */

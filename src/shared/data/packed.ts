@@ -1,8 +1,9 @@
 /** Writes a packed dataset folder beside its place and renames it in: nobody ever sees half of one. */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { isSystemError, syncFolder, writeAtomically } from '../checkpoint/durable.js';
 import { LockstepError } from '../errors.js';
 import { classes, imageShape, type SplitName, splitNames } from './cifar.js';
 import { type Manifest, manifestFile, type PackedFile } from './manifest.js';
@@ -41,12 +42,12 @@ export async function writePacked(folder: string, imported: Imported, options: P
   const parent = path.dirname(path.resolve(folder));
   try {
     await mkdir(parent, { recursive: true });
-    await removeLeftovers(parent);
-    const partial = path.join(parent, `${partialPrefix}${path.basename(folder)}-${randomUUID()}`);
+    await removeLeftovers(parent, path.basename(folder));
+    const partial = partialBeside(folder);
     try {
       await mkdir(partial);
       const manifest = await writeFiles(partial, imported, options);
-      await writeFile(path.join(partial, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
+      await writeAtomically(path.join(partial, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
       await moveIn(partial, folder, options.existing);
     } finally {
       await rm(partial, { recursive: true, force: true });
@@ -73,10 +74,16 @@ export function refuseForeignFolder(folder: string): void {
 const partialPrefix = '.partial-';
 const dayMs = 24 * 3600 * 1000;
 
+/** A folder's place until it is whole, or after it was replaced. */
+function partialBeside(folder: string): string {
+  const whole = path.resolve(folder);
+  return path.join(path.dirname(whole), `${partialPrefix}${path.basename(whole)}-${randomUUID()}`);
+}
+
 /** A killed import can't clean up behind itself; a day later nobody can still be writing there. */
-async function removeLeftovers(parent: string): Promise<void> {
+async function removeLeftovers(parent: string, dataset: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(partialPrefix)) continue;
+    if (!name.startsWith(`${partialPrefix}${dataset}-`)) continue;
     const leftover = path.join(parent, name);
     const info = await stat(leftover).catch(() => undefined);
     if (info !== undefined && Date.now() - info.mtimeMs > dayMs) {
@@ -86,19 +93,27 @@ async function removeLeftovers(parent: string): Promise<void> {
 }
 
 async function moveIn(partial: string, folder: string, existing: PackOptions['existing']): Promise<void> {
+  const old = partialBeside(folder);
   for (let attempt = 0; ; attempt++) {
     try {
       await rename(partial, folder);
-      return;
+      break;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if ((code !== 'ENOTEMPTY' && code !== 'EEXIST') || attempt === 3) throw error;
+      if (!isSystemError(error, 'ENOTEMPTY', 'EEXIST') || attempt === 3) {
+        // There may be nothing to put back.
+        await rename(old, folder).catch(() => {});
+        throw error;
+      }
       if (existing === 'keep') return;
-      const old = path.join(path.dirname(partial), `${partialPrefix}old-${randomUUID()}`);
-      await rename(folder, old);
+      // Somebody else may have replaced it in between.
       await rm(old, { recursive: true, force: true });
+      await rename(folder, old).catch((cause: unknown) => {
+        if (!isSystemError(cause, 'ENOENT')) throw cause;
+      });
     }
   }
+  await syncFolder(path.dirname(partial));
+  await rm(old, { recursive: true, force: true });
 }
 
 async function writeFiles(

@@ -139,6 +139,14 @@ export const c = {
   deleteSession: declare<(session: Pointer, s: Pointer) => void>(
     'void TF_DeleteSession(void *session, void *s)',
   ),
+  sessionListDevices: declare<(session: Pointer, s: Pointer) => Pointer>(
+    'void *TF_SessionListDevices(void *session, void *s)',
+  ),
+  deviceListCount: declare<(list: Pointer) => number>('int TF_DeviceListCount(void *list)'),
+  deviceListType: declare<(list: Pointer, i: number, s: Pointer) => string>(
+    'const char *TF_DeviceListType(void *list, int i, void *s)',
+  ),
+  deleteDeviceList: declare<(list: Pointer) => void>('void TF_DeleteDeviceList(void *list)'),
   sessionRun: declare<
     (
       session: Pointer,

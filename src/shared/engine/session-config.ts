@@ -1,13 +1,14 @@
 /** The serialised ConfigProto and RunOptions of a session: the few fields that Lockstep sets, by field number. */
 import { LockstepError } from '../errors.js';
 import { integerField, messageField } from '../protobuf.js';
+import type { Device } from './device.js';
 
 export type Precision = 'float32' | 'bfloat16' | 'float16';
 
 export interface SessionConfig {
   /** What Grappler may compute convolutions in; weights and everything else stay float32. */
   readonly precision: Precision;
-  readonly device: 'cpu' | 'gpu';
+  readonly device: Device;
 }
 
 const ON = 1;

@@ -7,6 +7,11 @@ type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 // TensorFlow leaves oneDNN off on processors without AVX-512, where it helps as much: see docs/design.md.
 process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
+// On GPUs kernels are chosen by timing them, and some add in any order: the same bits twice, and with another number of
+// workers, need those that don't. It changes nothing on processors, where all are such.
+process.env.TF_DETERMINISTIC_OPS ??= '1';
+// A GPU's memory is taken as it is needed. tfjs makes TensorFlow's first devices, so a session's own option is too late.
+process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
 // Mixed precision is for convolutions. MatMul is a head's and an objective's: it costs next to nothing, and rounded to 16
 // bits it would change the loss (similarities are divided by the temperature, and compared).
 process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE ??= 'MatMul';

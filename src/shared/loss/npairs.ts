@@ -5,7 +5,7 @@
  */
 import type { Scalar, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
-import { ofFloats, rawOutputs } from '../model/ops/raw.js';
+import { crossEntropy } from './cross-entropy.js';
 import { alike, similarities, throughSimilarities } from './similarity.js';
 
 /** L by its definition, differentiable by tfjs: what `npairsGradient` is held against. Arguments as there. */
@@ -29,11 +29,11 @@ export function npairsGradient(
 ): { readonly loss: Scalar; readonly excess: Scalar; readonly dV: Tensor2D } {
   const S = similarities(V, temperature);
   const { Y, counts } = targets(labels);
-  const [losses, difference] = rawOutputs('SoftmaxCrossEntropyWithLogits', [S, Y], ofFloats, 2);
-  const loss = tf.mean(losses!) as Scalar;
+  const { losses, gradient } = crossEntropy(S, Y);
+  const loss = tf.mean(losses) as Scalar;
   const excess = tf.sub(loss, tf.mean(tf.log(counts))) as Scalar;
-  // The operation's second output is P − Y.
-  return { loss, excess, dV: throughSimilarities(difference!, V, temperature) };
+  // P − Y
+  return { loss, excess, dV: throughSimilarities(gradient, V, temperature) };
 }
 
 /** Y [B,B] and the class counts n_i [B,1]. */

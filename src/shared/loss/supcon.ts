@@ -7,7 +7,7 @@
  */
 import type { Scalar, Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
-import { ofFloats, rawOutputs } from '../model/ops/raw.js';
+import { crossEntropy } from './cross-entropy.js';
 import { alike, similarities, throughSimilarities, withDiagonal } from './similarity.js';
 
 /** What a row's similarity to itself becomes: exp of it is 0, as of −∞, but its product with 0 is 0. */
@@ -31,15 +31,10 @@ export function supconGradient(
   const found = tf.sum(positives, 1, true);
   const counts = tf.maximum(found, 1);
   const S = withDiagonal(similarities(V, temperature), masked);
-  // Of a row without positives the loss comes out as 0, since its Y is 0. The second output is P − Y.
-  const [losses, difference] = rawOutputs(
-    'SoftmaxCrossEntropyWithLogits',
-    [S, tf.div(positives, counts)],
-    ofFloats,
-    2,
-  );
-  const D = tf.mul(difference!, tf.cast(tf.greater(found, 0), 'float32'));
-  const loss = tf.mean(losses!) as Scalar;
+  // Of a row without positives the loss comes out as 0, since its Y is 0. The gradient is P − Y.
+  const { losses, gradient } = crossEntropy(S, tf.div(positives, counts));
+  const D = tf.mul(gradient, tf.cast(tf.greater(found, 0), 'float32')) as Tensor2D;
+  const loss = tf.mean(losses) as Scalar;
   const excess = tf.sub(loss, tf.mean(tf.log(counts))) as Scalar;
   return { loss, excess, dV: throughSimilarities(D, V, temperature) };
 }

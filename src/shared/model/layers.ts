@@ -108,12 +108,12 @@ export function batchNormLayer(
       const affine = [factor, scope.parameter(beta) as Tensor1D] as const;
       if (!scope.training) {
         const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
-        return frozenBatchNormalization(x, ...affine, ...running, epsilon);
+        return frozenBatchNormalization(x, ...affine, ...running, epsilon, scope.batchNorm);
       }
       const normalized =
         scope.global === undefined
-          ? batchNormalization(x, ...affine, epsilon)
-          : globalBatchNormalization(x, ...affine, epsilon, scope.global(name));
+          ? batchNormalization(x, ...affine, epsilon, scope.batchNorm)
+          : globalBatchNormalization(x, ...affine, epsilon, scope.global(name), scope.batchNorm);
       scope.observe(mean, normalized.mean);
       scope.observe(variance, normalized.variance);
       return normalized.y;

@@ -6,7 +6,7 @@ import { airbench } from './airbench.js';
 import type { Encoder } from './encoder.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
-import type { GlobalBatch } from './ops/batch-normalization.js';
+import type { BatchNormWays, GlobalBatch } from './ops/batch-normalization.js';
 import type { SmallImageWay } from './ops/convolution.js';
 import { resnet } from './resnet.js';
 import { resnet50v2 } from './resnet-v2.js';
@@ -49,6 +49,8 @@ export interface Scope {
   readonly dropoutSeed?: Tensor;
   /** How 3x3 convolutions of small images are computed, if not as all others. */
   readonly smallImages?: SmallImageWay | undefined;
+  /** How BatchNorm is computed, if not by TensorFlow's fused operations. */
+  readonly batchNorm?: BatchNormWays | undefined;
   parameter(name: string): Tensor;
   statistic(name: string): Tensor;
   /**

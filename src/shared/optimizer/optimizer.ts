@@ -5,6 +5,7 @@ import type { Trace } from '../engine/trace.js';
 import type { Variable } from '../engine/variable.js';
 import { adam, adamW } from './adam.js';
 import { lars } from './lars.js';
+import { power } from './power.js';
 import { sgd } from './sgd.js';
 
 /** A weight that is to change. */
@@ -60,11 +61,11 @@ export function optimizerFeeds(
   const { kind, beta2, epsilon } = config;
   const beta1 = momentum ?? config.beta1;
   // β^t is taken here, in float64, once for all weights.
-  const secondPower = beta2 ** update;
+  const secondPower = power(beta2, update);
   return {
     learningRate: [learningRate],
     beta1: [beta1],
-    beta1Power: [beta1 ** update],
+    beta1Power: [power(beta1, update)],
     beta2Power: [secondPower],
     epsilon: [kind === 'adamw' ? epsilon * Math.sqrt(1 - secondPower) : epsilon],
   };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { stepTraceSchema } from './step-trace.js';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 const rank = z.int().nonnegative();
 const step = z.int().nonnegative();
@@ -49,6 +49,15 @@ const tensorSpecSchema = z.strictObject({
   file: z.enum(['weights', 'optimizer']),
 });
 export type TensorSpec = z.infer<typeof tensorSpecSchema>;
+
+/** What replicas that are the same have alike. */
+const proofSchema = z.strictObject({
+  /** Of all weights and statistics. */
+  fingerprint: z.string(),
+  /** Of what the stage keeps beside them: optimiser slots, averages. Empty without any. */
+  state: z.string(),
+});
+export type Proof = z.infer<typeof proofSchema>;
 
 /** Where a worker's time went, in milliseconds. */
 const stepTimesSchema = z.strictObject({
@@ -141,14 +150,10 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('moments') }),
   /** A raw frame for each block of kept features: float32, the loss and its gradient. */
   z.strictObject({ type: z.literal('probed') }),
-  z.strictObject({
-    type: z.literal('snapshot'),
-    tensors: z.array(tensorSpecSchema),
-    fingerprint: z.string(),
-  }),
+  z.strictObject({ type: z.literal('snapshot'), tensors: z.array(tensorSpecSchema), ...proofSchema.shape }),
   /** Followed by one raw frame. */
   z.strictObject({ type: z.literal('tensor'), name: z.string() }),
-  z.strictObject({ type: z.literal('loaded'), fingerprint: z.string() }),
+  z.strictObject({ type: z.literal('loaded'), ...proofSchema.shape }),
   z.strictObject({ type: z.literal('samples'), split: z.enum(['train', 'test']), ids: sampleIds }),
   z.strictObject({ type: z.literal('beat'), phase: phaseSchema, step }),
   /** A batch system has asked this worker's process to end, maybe only it: the whole run is meant. */
@@ -216,8 +221,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
    * subtracted from the features and what they are then multiplied by [features], weights [features, classes], bias.
    */
   z.strictObject({ type: z.literal('probe') }),
-  /** Asks for all tensors of the checkpoint, one `tensor` message each. */
-  z.strictObject({ type: z.literal('snapshot') }),
+  /** Asks for the proof of what a checkpoint holds, and maybe for its tensors, one `tensor` message each. */
+  z.strictObject({ type: z.literal('snapshot'), tensors: z.boolean() }),
   /** Announces `count` `tensor` messages whose values replace the worker's. */
   z.strictObject({ type: z.literal('load'), count: z.int().nonnegative() }),
   z.strictObject({ type: z.literal('tensor'), name: z.string() }),

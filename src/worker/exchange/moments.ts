@@ -17,7 +17,8 @@ export function combineMoments(rows: Float32Array, microBatches: number): Float3
     mean /= microBatches;
     let variance = 0;
     for (let k = 0; k < microBatches; k += 1) {
-      variance += rows[k * width + channels + c]! + (rows[k * width + c]! - mean) ** 2;
+      const apart = rows[k * width + c]! - mean;
+      variance += rows[k * width + channels + c]! + apart * apart;
     }
     combined[c] = mean;
     combined[channels + c] = variance / microBatches;

@@ -131,6 +131,8 @@ export function traceEmbed(replica: Replica, stage: StageShape): TracedFunction 
   return replica.session.trace(`stage ${stage.index}: embed`, (t) => {
     const scope = new ReplicaScope(t, replica, stage);
     const features = encoding(t, replica, stage, scope)();
-    return { embedding: l2normalize(replica.model.project(scope, features)) };
+    const embedding = l2normalize(replica.model.project(scope, features));
+    scope.release();
+    return { embedding };
   });
 }

@@ -1,11 +1,11 @@
 /** A linear classifier on features: loss and gradient of one block, and what the features have to be scaled by. */
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-node-gpu';
-import { tfType } from '../../shared/engine/dtype.js';
 import type { Session } from '../../shared/engine/session.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { TracedFunction } from '../../shared/engine/traced-function.js';
+import { crossEntropy } from '../../shared/loss/cross-entropy.js';
+import { targets } from '../../shared/loss/softmax.js';
 import { product } from '../../shared/model/ops/dense.js';
-import { ofFloats, rawOutputs } from '../../shared/model/ops/raw.js';
 
 export interface BlockShape {
   /** Features in a block. */
@@ -46,16 +46,11 @@ export function traceProbe(
     const weights = t.input('weights', 'float32', [width, classes]) as Tensor2D;
     const logits = tf.add(product(x, weights), t.input('bias', 'float32', [classes])) as Tensor2D;
     const mask = t.input('mask', 'float32', [block]) as Tensor1D;
-    // The second output is softmax(logits) − onehot(labels).
-    const [losses, difference] = rawOutputs(
-      'SparseSoftmaxCrossEntropyWithLogits',
-      [logits, t.input('labels', 'int32', [block])],
-      { ...ofFloats, Tlabels: { kind: 'type', value: tfType.int32 } },
-      2,
-    );
-    const masked = tf.mul(difference!, tf.expandDims(mask, 1));
+    const labels = t.input('labels', 'int32', [block]) as Tensor1D;
+    const { losses, gradient } = crossEntropy(logits, targets(labels, classes));
+    const masked = tf.mul(gradient, tf.expandDims(mask, 1));
     return {
-      loss: tf.sum(tf.mul(losses!, mask)),
+      loss: tf.sum(tf.mul(losses, mask)),
       dWeights: product(x, masked, { transpose_a: { kind: 'bool', value: true } }),
       dBias: tf.sum(masked, 0),
     };

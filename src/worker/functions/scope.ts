@@ -2,6 +2,7 @@
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { pixelAugmentation } from '../../shared/augment/pixels.js';
 import type { AugmentConfig } from '../../shared/config/augment.js';
+import { cpuFlags } from '../../shared/engine/cpu-flags.js';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
 import { LockstepError } from '../../shared/errors.js';
@@ -16,6 +17,7 @@ export class ReplicaScope implements Scope {
   readonly global: Scope['global'];
   readonly dropoutSeed?: Tensor;
   readonly smallImages: Scope['smallImages'];
+  readonly batchNorm: Scope['batchNorm'];
   readonly #bound = new Map<string, Tensor>();
   readonly #observed = new Map<string, Tensor>();
 
@@ -28,6 +30,7 @@ export class ReplicaScope implements Scope {
   ) {
     this.global = stage.synchronized && host ? globalBatch(host, stage.microBatches) : undefined;
     this.smallImages = smallImageWay(replica);
+    this.batchNorm = batchNormWays(replica);
     if (stage.dropsOut) this.dropoutSeed = t.input('dropoutSeed', 'int32', [2]);
   }
 
@@ -67,6 +70,13 @@ function smallImageWay({ session: { config } }: Replica): Scope['smallImages'] {
   return config.precision === 'float32' ? 'winograd' : 'kernelGradient';
 }
 
+/** On a GPU what has an order, on a CPU what is fast. */
+function batchNormWays({ session: { config } }: Replica): Scope['batchNorm'] {
+  if (config.device === 'gpu') return { frozenGradient: 'sums' };
+  const flags = cpuFlags() ?? [];
+  return flags.includes('avx2') && !flags.includes('avx512f') ? { forward: 'passes' } : undefined;
+}
+
 /** BatchNorm's view of the global batch, through the host. */
 function globalBatch(host: Host, microBatches: number): NonNullable<Scope['global']> {
   return (layer) => ({
@@ -81,6 +91,7 @@ export function inferenceScope(t: Trace, replica: Replica): Scope {
   return {
     training: false,
     smallImages: smallImageWay(replica),
+    batchNorm: batchNormWays(replica),
     parameter: (name) => t.read(replica.parameter(name)),
     statistic: (name) => t.read(replica.statistic(name)),
     observe: () => {},

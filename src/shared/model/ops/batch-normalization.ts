@@ -3,6 +3,7 @@ import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
+import { product } from './dense.js';
 import { rawOutputs, withGradient } from './raw.js';
 
 export interface Normalized {
@@ -14,28 +15,85 @@ export interface Normalized {
   readonly variance: Tensor1D;
 }
 
+/** How it is computed: by TensorFlow's fused operations, unless something else is said. */
+export interface BatchNormWays {
+  /**
+   * `passes`: each pass over x is an operation. oneDNN's kernel for AVX2 writes past the cache in halves of its lines, and
+   * takes two to three times as long: see docs/design.md.
+   */
+  readonly forward?: 'fused' | 'passes';
+  /**
+   * Where statistics are given. `sums`: by sums over products; TensorFlow's operation adds in any order on GPUs, and so is
+   * refused there (TF_DETERMINISTIC_OPS).
+   */
+  readonly frozenGradient?: 'fused' | 'sums';
+}
+
 /** Normalises x [B,H,W,C] by the statistics of this batch; gamma and beta are [C]. */
 export function batchNormalization(
   x: Tensor4D,
   gamma: Tensor1D,
   beta: Tensor1D,
   epsilon: number,
+  { forward = 'fused' }: BatchNormWays = {},
 ): Normalized {
-  const attributes = attributesOf(epsilon, true);
+  const { y, mean, variance, reserves } = (forward === 'fused' ? fusedForward : forwardByPasses)(
+    x,
+    gamma,
+    beta,
+    epsilon,
+  );
+  const differentiated = withGradient(
+    y,
+    [x, gamma, beta],
+    [x, gamma, ...reserves],
+    (dy, x, gamma, ...reserves) =>
+      rawOutputs('FusedBatchNormGradV3', [dy, x!, gamma!, ...reserves], attributesOf(epsilon, true), 5).slice(
+        0,
+        3,
+      ),
+  );
+  return { y: differentiated, mean, variance };
+}
+
+interface Forward extends Normalized {
+  /** What the gradient's operation wants to be given. */
+  readonly reserves: readonly Tensor[];
+}
+
+function fusedForward(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: number): Forward {
   const none = tf.tensor1d([], 'float32');
   const [y, mean, variance, ...reserves] = rawOutputs(
     'FusedBatchNormV3',
     [x, gamma, beta, none, none],
-    attributes,
+    attributesOf(epsilon, true),
     6,
   );
+  return { y: y as Tensor4D, mean: mean as Tensor1D, variance: variance as Tensor1D, reserves };
+}
+
+function forwardByPasses(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: number): Forward {
+  const { mean, variance, centred, count } = momentsOf(x);
+  const factor = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)));
   return {
-    y: withGradient(y as Tensor4D, [x, gamma, beta], [x, gamma, ...reserves], (dy, x, gamma, ...reserves) =>
-      rawOutputs('FusedBatchNormGradV3', [dy, x!, gamma!, ...reserves], attributes, 5).slice(0, 3),
-    ),
-    mean: mean as Tensor1D,
-    variance: variance as Tensor1D,
+    y: tf.add(tf.mul(centred, factor), beta),
+    mean,
+    variance: tf.mul(variance, count / Math.max(count - 1, 1)),
+    reserves: [mean, variance, tf.tensor1d([], 'float32')],
   };
+}
+
+/** Means and variances [C] of x [B,H,W,C], the latter divided by the count; and x less its means. */
+function momentsOf(x: Tensor4D) {
+  const [batch, height, width, channels] = x.shape;
+  const count = batch * height * width;
+  // A product of matrices is the fastest way to a sum of rows.
+  const share = tf.fill([1, count], 1 / count);
+  const meanOver = (values: Tensor) =>
+    tf.reshape(product(share, tf.reshape(values, [count, channels])), [channels]) as Tensor1D;
+  const mean = meanOver(x);
+  const centred = tf.sub(x, mean);
+  return { mean, variance: meanOver(tf.square(centred)), centred, count };
 }
 
 /** Normalises x [B,H,W,C] by given statistics [C], which are constants for the gradient. */
@@ -46,17 +104,29 @@ export function frozenBatchNormalization(
   mean: Tensor1D,
   variance: Tensor1D,
   epsilon: number,
+  ways?: BatchNormWays,
 ): Tensor4D {
-  const [y, , , , , reserve] = rawOutputs(
-    'FusedBatchNormV3',
-    [x, gamma, beta, mean, variance],
-    attributesOf(epsilon, false),
-    6,
+  const y = normalizedBy(x, gamma, beta, mean, variance, epsilon, ways);
+  return withGradient(y, [x, gamma, beta], [x, gamma, mean, variance], (dy, ...kept) =>
+    frozenGradient(dy, kept, epsilon, ways),
   );
-  const kept = [x, gamma, mean, variance, reserve!];
-  return withGradient(y as Tensor4D, [x, gamma, beta], kept, (dy, ...kept) =>
-    frozenGradient(dy, kept, epsilon),
-  );
+}
+
+function normalizedBy(
+  x: Tensor4D,
+  gamma: Tensor,
+  beta: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  epsilon: number,
+  { forward = 'fused' }: BatchNormWays = {},
+): Tensor4D {
+  if (forward === 'fused') {
+    const inputs = [x, gamma, beta, mean, variance];
+    return rawOutputs('FusedBatchNormV3', inputs, attributesOf(epsilon, false), 6)[0] as Tensor4D;
+  }
+  const factor = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)));
+  return tf.add(tf.mul(tf.sub(x, mean), factor), beta);
 }
 
 /** What the micro-batches of one global batch tell each other. A value and its answer are float32 [2·C]. */
@@ -83,51 +153,64 @@ export function globalBatchNormalization(
   beta: Tensor1D,
   epsilon: number,
   global: GlobalBatch,
+  ways?: BatchNormWays,
 ): Normalized {
-  const [batch, height, width, channels] = x.shape;
-  const local = batch * height * width;
-  const count = local * global.microBatches;
-  // Its normalised output is thrown away: it is still the fastest way to both statistics, in half the time of means.
-  const none = tf.tensor1d([], 'float32');
-  const [, localMean, localVariance] = rawOutputs(
-    'FusedBatchNormV3',
-    [x, tf.ones([channels]), tf.zeros([channels]), none, none],
-    attributesOf(epsilon, true),
-    6,
-  );
-  const biased = tf.mul(localVariance!, (local - 1) / local);
-  const moments = global.moments(tf.concat([localMean as Tensor1D, biased as Tensor1D]));
+  const [batch, height, width] = x.shape;
+  const count = batch * height * width * global.microBatches;
+  const moments = global.moments(localMoments(x, epsilon, ways));
   const [mean, variance] = tf.split(moments, 2) as [Tensor1D, Tensor1D];
-  const [y, , , , , reserve] = rawOutputs(
-    'FusedBatchNormV3',
-    [x, gamma, beta, mean, variance],
-    attributesOf(epsilon, false),
-    6,
-  );
-  const kept = [x, gamma, mean, variance, reserve!];
+  const y = normalizedBy(x, gamma, beta, mean, variance, epsilon, ways);
+  const kept = [x, gamma, mean, variance];
   return {
-    y: withGradient(y as Tensor4D, [x, gamma, beta], kept, (dy, ...kept) => {
+    y: withGradient(y, [x, gamma, beta], kept, (dy, ...kept) => {
       const [x, gamma, mean, variance] = kept as [Tensor4D, Tensor1D, Tensor1D, Tensor1D];
-      const [direct, dGamma, dBeta] = frozenGradient(dy, kept, epsilon) as [Tensor4D, Tensor1D, Tensor1D];
+      const [direct, dGamma, dBeta] = frozenGradient(dy, kept, epsilon, ways) as [
+        Tensor4D,
+        Tensor1D,
+        Tensor1D,
+      ];
       const [sumGamma, sumBeta] = tf.split(global.sums(tf.concat([dGamma, dBeta])), 2);
       const factor = tf.mul(gamma, tf.div(tf.rsqrt(tf.add(variance, epsilon)), -count));
       // −gamma/(σ·n) · (Σdy + x̂·Σ(dy·x̂)) is itself a normalisation of x by the same statistics: one pass over x.
-      const [through] = rawOutputs(
-        'FusedBatchNormV3',
-        [x, tf.mul(factor, sumGamma!), tf.mul(factor, sumBeta!), mean, variance],
-        attributesOf(epsilon, false),
-        6,
-      );
-      return [tf.add(direct, through!), dGamma, dBeta];
+      const slope = [tf.mul(factor, sumGamma!), tf.mul(factor, sumBeta!)] as const;
+      const through = normalizedBy(x, ...slope, mean, variance, epsilon, ways);
+      return [tf.add(direct, through), dGamma, dBeta];
     }),
     mean,
     variance: tf.mul(variance, count / Math.max(count - 1, 1)),
   };
 }
 
-/** [dx, dgamma, dbeta] where mean and variance are constants; `kept` is x, gamma, mean, variance and the forward pass's reserve. */
-function frozenGradient(dy: Tensor, kept: readonly Tensor[], epsilon: number): Tensor[] {
-  return rawOutputs('FusedBatchNormGradV3', [dy, ...kept], attributesOf(epsilon, false), 5).slice(0, 3);
+/** A micro-batch's C means and C variances (divided by the count). */
+function localMoments(x: Tensor4D, epsilon: number, { forward = 'fused' }: BatchNormWays = {}): Tensor1D {
+  if (forward === 'passes') {
+    const { mean, variance } = momentsOf(x);
+    return tf.concat([mean, variance]);
+  }
+  const [batch, height, width, channels] = x.shape;
+  const count = batch * height * width;
+  // Its normalised output is thrown away: it is still the fastest way to both statistics, in half the time of means.
+  const { mean, variance } = fusedForward(x, tf.ones([channels]), tf.zeros([channels]), epsilon);
+  return tf.concat([mean, tf.mul(variance, (count - 1) / count)]);
+}
+
+/** [dx, dgamma, dbeta] where mean and variance are constants; `kept` is x, gamma, mean and variance. */
+function frozenGradient(
+  dy: Tensor,
+  kept: readonly Tensor[],
+  epsilon: number,
+  { frozenGradient: way = 'fused' }: BatchNormWays = {},
+): Tensor[] {
+  const [x, gamma, mean, variance] = kept as [Tensor4D, Tensor1D, Tensor1D, Tensor1D];
+  if (way === 'fused') {
+    // What the forward operation keeps for it is for cuDNN.
+    const inputs = [dy, x, gamma, mean, variance, tf.tensor1d([], 'float32')];
+    return rawOutputs('FusedBatchNormGradV3', inputs, attributesOf(epsilon, false), 5).slice(0, 3);
+  }
+  const inverse = tf.rsqrt(tf.add(variance, epsilon));
+  const normalized = tf.mul(tf.sub(x, mean), inverse);
+  const places = [0, 1, 2];
+  return [tf.mul(dy, tf.mul(gamma, inverse)), tf.sum(tf.mul(dy, normalized), places), tf.sum(dy, places)];
 }
 
 function attributesOf(epsilon: number, training: boolean): Attributes {
