@@ -8,7 +8,7 @@ import {
   frozenBatchNormalization,
   globalBatchNormalization,
 } from '../src/shared/model/ops/batch-normalization.js';
-import { convolution, type SmallImageWay } from '../src/shared/model/ops/convolution.js';
+import { type ConvolutionWays, convolution } from '../src/shared/model/ops/convolution.js';
 import { dense } from '../src/shared/model/ops/dense.js';
 import { dropout } from '../src/shared/model/ops/dropout.js';
 import { kernelGradient } from '../src/shared/model/ops/kernel-gradient.js';
@@ -119,16 +119,36 @@ describe("a kernel's gradient by products", () => {
     tf.tidy(() => {
       const x = tf.randomNormal<Rank.R4>([2, 8, 8, 128], 0, 1, 'float32', 1);
       const kernel = tf.randomNormal<Rank.R4>([3, 3, 128, 128], 0, 1, 'float32', 2);
-      const gradients = (way?: SmallImageWay) =>
+      const gradients = (ways?: ConvolutionWays) =>
         tf.grads((x, kernel) =>
-          tf.sum(tf.square(convolution(x as Tensor4D, kernel as Tensor4D, stride, way))),
+          tf.sum(tf.square(convolution(x as Tensor4D, kernel as Tensor4D, stride, ways))),
         )([x, kernel]);
-      const [byProducts, plain] = [gradients('kernelGradient'), gradients()];
+      const [byProducts, plain] = [gradients({ smallImages: 'kernelGradient' }), gradients()];
       const [dx, dKernel] = plain.map((gradient) => gradient.dataSync());
       expectClose(byProducts[0]!, dx!, 0);
       expectClose(byProducts[1]!, dKernel!, 1e-5);
       expect(isDeepStrictEqual(byProducts[1]!.dataSync(), dKernel)).toBe(false);
     });
+  });
+});
+
+describe('the gradient of a 1x1 kernel', () => {
+  it.each([
+    { inputs: 128, outputs: 1024, turned: true },
+    { inputs: 1024, outputs: 128, turned: true },
+    { inputs: 1024, outputs: 384, turned: false },
+    { inputs: 1000, outputs: 128, turned: false },
+  ])('of $inputs to $outputs channels is turned: $turned', async ({ inputs, outputs, turned }) => {
+    const x = tf.randomNormal<Rank.R4>([2, 4, 4, inputs], 0, 1, 'float32', 1);
+    const kernel = tf.randomNormal<Rank.R4>([1, 1, inputs, outputs], 0, 1, 'float32', 2);
+    const gradient = (ways: ConvolutionWays) =>
+      tf.grad((kernel) => tf.sum(tf.square(convolution(x, kernel as Tensor4D, 1, ways))))(kernel);
+    const { kernels, result } = await tf.profile(() => gradient({ turned: true }));
+    expectClose(result as Tensor, gradient({}).dataSync(), 1e-5);
+    expect(kernels.filter(({ name }) => name === 'Transpose')).toHaveLength(
+      !turned ? 0 : inputs > outputs ? 1 : 2,
+    );
+    tf.dispose([x, kernel, result as Tensor]);
   });
 });
 
@@ -160,8 +180,8 @@ describe("Winograd's algorithm", () => {
       tf.tidy(() => {
         const x = tf.randomNormal<Rank.R4>([1, width, width, channels], 0, 1, 'float32', 1);
         const kernel = tf.randomNormal<Rank.R4>([size, size, channels, channels], 0, 1, 'float32', 2);
-        const bits = (way?: SmallImageWay) => convolution(x, kernel, stride, way).dataSync();
-        expect(isDeepStrictEqual(bits('winograd'), bits())).toBe(!chosen);
+        const bits = (ways?: ConvolutionWays) => convolution(x, kernel, stride, ways).dataSync();
+        expect(isDeepStrictEqual(bits({ smallImages: 'winograd' }), bits())).toBe(!chosen);
       });
     },
   );
@@ -240,7 +260,7 @@ describe('BatchNorm', () => {
     });
   }
 
-  const allWays: readonly BatchNormWays[] = [{}, { forward: 'passes' }, { frozenGradient: 'sums' }];
+  const allWays: readonly BatchNormWays[] = [{}, { passesFrom: channels }, { frozenGradient: 'sums' }];
 
   it.each(allWays)(
     "in training normalises by the batch's statistics, and differentiates through them (%j)",

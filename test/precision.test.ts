@@ -81,12 +81,12 @@ describe('a run in bfloat16', () => {
       const session = new Session({ precision, device: 'cpu' });
       sessions.push(session);
       const replica = new Replica(session, { parameters: [], statistics: [] } as unknown as Model);
-      let way: Scope['smallImages'];
+      let ways: Scope['convolution'];
       session.trace('scope', (trace) => {
-        way = inferenceScope(trace, replica).smallImages;
+        ways = inferenceScope(trace, replica).convolution;
         return { nothing: trace.constant(tf.scalar(0)) };
       });
-      return way;
+      return ways?.smallImages;
     };
     expect(uses('bfloat16')).toBe('kernelGradient');
     expect(uses('float32')).toBe('winograd');

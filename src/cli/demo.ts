@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { answer } from '../coordinator/compare/answer.js';
 import { runComparison } from '../coordinator/compare/run-comparison.js';
 import { loadStudy } from '../coordinator/compare/study.js';
+import { visibleGpus } from '../coordinator/gpus.js';
 import { LineProgress } from '../coordinator/progress.js';
+import { readInstallation } from '../shared/engine/installation.js';
 import { packageRoot } from '../shared/package-root.js';
 import type { CommandBody } from './command.js';
 import { text } from './compare.js';
@@ -13,14 +15,22 @@ import { stopBySignal } from './signals.js';
 import { wholeNumber } from './whole-number.js';
 
 interface DemoArguments {
-  readonly workers: number;
+  readonly workers: number | undefined;
   readonly json: boolean;
+}
+
+/** Each worker has a GPU of its own, where there are any that the engine can use. */
+function demoWorkers(): number {
+  return readInstallation().kind === 'gpu' && visibleGpus().length === 1 ? 1 : 2;
 }
 
 export const demoCommand: CommandBody<DemoArguments> = {
   builder: (yargs) =>
     yargs
-      .option('workers', { type: 'number', default: 2, describe: 'Worker processes' })
+      .option('workers', {
+        type: 'number',
+        describe: 'Worker processes  [default: 2, or 1 where there is one GPU]',
+      })
       .option('json', { type: 'boolean', default: false, describe: 'Print the results as JSON on stdout' })
       .example('npm run demo', 'the same, and installs everything first'),
   handler: ({ workers, json }) =>
@@ -30,7 +40,7 @@ export const demoCommand: CommandBody<DemoArguments> = {
       const stop = stopBySignal((text) => progress.note(text));
       const { state, folder, comparison, runs } = await runComparison({
         ...{ study, out: undefined, resume: false, stop, progress },
-        workers: wholeNumber('--workers', workers),
+        workers: workers === undefined ? demoWorkers() : wholeNumber('--workers', workers),
       });
       if (state === 'stopped') {
         if (json) print({ stopped: true, folder });

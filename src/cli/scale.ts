@@ -159,7 +159,8 @@ async function studyOptions(args: ScaleArguments): Promise<StudyOptions> {
 async function remotePlace(args: ScaleArguments): Promise<Place | undefined> {
   if (args.launch === 'local') {
     for (const option of ['bind', 'interface', 'advertise', 'join'] as const) {
-      if (args[option] === undefined) continue;
+      // A default from the environment asks for nothing.
+      if (args[option] === undefined || args[option] === process.env.LOCKSTEP_INTERFACE) continue;
       throw new LockstepError('USAGE', `--${option} belongs to --launch remote.`);
     }
     return undefined;

@@ -83,7 +83,7 @@ export function runOptions(
     .option('min-workers', {
       type: 'number',
       default: 1,
-      describe: 'Go on with so few when workers are lost; with fewer wait for others',
+      describe: 'Go on with so few when workers are lost; with fewer wait for others, and end after a while',
     })
     .option('json', { type: 'boolean', default: false, describe: 'Print the summary as JSON on stdout' });
 }

@@ -1,11 +1,11 @@
 /** Worker processes on this host: one a place, each with one GPU where there are GPUs, and its own log file. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LockstepError } from '../shared/errors.js';
 import { type Join, joinVariable } from '../shared/security/join.js';
 import { workerEnvironment, workerNodeFlags } from '../shared/worker-process.js';
+import { gpusFor } from './gpus.js';
 
 const entry = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
@@ -39,19 +39,9 @@ export class LocalWorkers {
     process.once('exit', this.#killAll);
   }
 
-  /** @throws LockstepError USAGE when there are GPUs, but fewer than workers. */
+  /** @throws LockstepError USAGE as `gpusFor` */
   static launch(options: LaunchOptions): LocalWorkers {
-    const gpus = visibleGpus();
-    if (gpus.length > 0 && gpus.length < options.count) {
-      throw new LockstepError(
-        'USAGE',
-        `${options.count} workers need a GPU each; this host shows ${gpus.length}.`,
-        {
-          hint: `Use --workers ${gpus.length}, or set CUDA_VISIBLE_DEVICES= to train on the CPU.`,
-        },
-      );
-    }
-    const workers = new LocalWorkers(options, gpus);
+    const workers = new LocalWorkers(options, gpusFor(options.count));
     for (let slot = 0; slot < options.count; slot += 1) workers.#start(slot);
     return workers;
   }
@@ -141,21 +131,5 @@ export class LocalWorkers {
     );
     await Promise.race([Promise.all(ends), patience]);
     clearTimeout(timer);
-  }
-}
-
-/** The GPUs that processes of this host may use, as CUDA_VISIBLE_DEVICES names them; empty without any. */
-export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): readonly string[] {
-  const chosen = environment.CUDA_VISIBLE_DEVICES;
-  if (chosen !== undefined) return chosen.split(',').filter((name) => name !== '' && name !== '-1');
-  try {
-    const listed = execFileSync('nvidia-smi', ['-L'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: 20_000,
-    });
-    return listed.split('\n').flatMap((line) => /^GPU (\d+):/.exec(line)?.[1] ?? []);
-  } catch {
-    return [];
   }
 }

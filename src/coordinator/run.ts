@@ -3,14 +3,14 @@ import type { Config } from '../shared/config/schema.js';
 import type { Dataset } from '../shared/data/dataset.js';
 import { resolveDataset } from '../shared/data/resolve.js';
 import { gather } from '../shared/data/source.js';
-import { readInstallation } from '../shared/engine/installation.js';
 import { checkPrecision } from '../shared/engine/session-config.js';
 import { LockstepError } from '../shared/errors.js';
 import { Timeline } from '../shared/plan/timeline.js';
 import { type Join, newKeyPair, removeJoinFile, writeJoinFile } from '../shared/security/join.js';
 import type { Protection } from '../shared/security/socket-options.js';
 import { isLoopback, parseEndpoint, reachable } from '../shared/transport/address.js';
-import { LocalWorkers, visibleGpus } from './local-workers.js';
+import { gpusFor } from './gpus.js';
+import { LocalWorkers } from './local-workers.js';
 import { WorkerGroup, type WorkerGroupOptions } from './worker-group.js';
 
 export interface GroupOptions {
@@ -64,7 +64,7 @@ export async function runInputs({
   checkWorkers(workers, config.batch.microBatches);
   // Workers on other hosts may have another engine, and say so themselves.
   if (launch === 'local') {
-    const device = visibleGpus().length > 0 ? readInstallation().kind : 'cpu';
+    const device = gpusFor(workers).length > 0 ? 'gpu' : 'cpu';
     checkPrecision({ precision: config.precision, device });
   }
   const dataset = await resolveDataset(config.data.dataset);

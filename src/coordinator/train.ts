@@ -8,6 +8,7 @@ import { readInstallation } from '../shared/engine/installation.js';
 import { LockstepError } from '../shared/errors.js';
 import type { Position, TimelineStage } from '../shared/plan/timeline.js';
 import { version } from '../shared/version.js';
+import { idleGpus } from './gpus.js';
 import { openLog } from './log.js';
 import { type EvalEvent, type MetricsEvent, MetricsWriter, type StepEvent } from './metrics.js';
 import type { Progress } from './progress.js';
@@ -140,6 +141,8 @@ async function run(
     ) {
       progress.note(emulatedBfloat16);
     }
+    const idle = options.launch === 'local' ? idleGpus() : undefined;
+    if (idle !== undefined) progress.note(idle);
     for (const rates of scaledRates(config)) progress.note(describeScaledRates(rates));
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);

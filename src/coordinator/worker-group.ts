@@ -520,6 +520,8 @@ export class WorkerGroup {
     for (const worker of this.#connections.values()) {
       const silence = performance.now() - worker.heard;
       if (worker.ended || worker.loss !== undefined) continue;
+      // It loads its libraries, which nothing interrupts and a cold file system makes long: `waitFor` has a limit.
+      if (!worker.ready) continue;
       if (silence <= this.options.heartbeatMs * (worker.busy ? busyFactor : 1)) continue;
       this.#lose(worker, `silent for ${(silence / 1000).toFixed(1)} s`);
     }

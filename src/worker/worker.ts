@@ -60,14 +60,21 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 
 async function work(options: WorkerOptions, mesh: Mesh, link: CoordinatorLink): Promise<void> {
   link.watch(registrationMs);
+  const { kind, version: engine } = readInstallation();
+  const { CUDA_VISIBLE_DEVICES: visible } = process.env;
+  if (kind === 'cpu' && visible) {
+    options.log(
+      `warning: GPU ${visible} stays idle: the engine is the CPU build (LOCKSTEP_ENGINE=gpu npm run setup)`,
+    );
+  }
   await link.send({
     type: 'register',
     protocol: protocolVersion,
     version,
-    engine: readInstallation().version,
+    engine,
     host: hostname(),
     pid: process.pid,
-    gpu: process.env.CUDA_VISIBLE_DEVICES ?? null,
+    gpu: kind === 'gpu' ? (visible ?? null) : null,
     peer: { host: hostname(), endpoint: mesh.endpoint, machine: machineIdentity() },
     slot: options.slot,
   });

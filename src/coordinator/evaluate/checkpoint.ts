@@ -2,6 +2,9 @@
 import { basename, dirname } from 'node:path';
 import { openCheckpointOrRun } from '../../shared/checkpoint/checkpoint.js';
 import { parseConfig } from '../../shared/config/parse.js';
+import type { Config } from '../../shared/config/schema.js';
+import { canCompute } from '../../shared/engine/session-config.js';
+import { gpusFor } from '../gpus.js';
 import { withWorkers } from '../run.js';
 import { readRun } from '../run-folder.js';
 import { writeEmbeddings } from './embeddings.js';
@@ -39,8 +42,8 @@ export async function evaluateCheckpoint(
   const checkpoint = await openCheckpointOrRun(path);
   try {
     const { folder, manifest } = checkpoint;
-    const config = parseConfig(manifest.config, `${folder}/manifest.json`);
     const { workers, logs } = options;
+    const config = forHere(parseConfig(manifest.config, `${folder}/manifest.json`), workers);
     const { measured, dataset, testImages } = await withWorkers(
       { config, workers, launch: 'local', bind: 'tcp://127.0.0.1:*', logs, restarts: 0, log: () => {} },
       async (ready) => ({ ...ready, measured: await measure(ready, checkpoint, config, options) }),
@@ -64,6 +67,20 @@ export async function evaluateCheckpoint(
   } finally {
     await checkpoint.close();
   }
+}
+
+/**
+ * What training asks of its workers is not asked of these: evaluation deals batches, not micro-batches, and what was
+ * trained on other devices in their precision is evaluated here in float32.
+ */
+function forHere(config: Config, workers: number): Config {
+  const { lossScale: _, precision, batch, ...others } = config;
+  const device = gpusFor(workers).length > 0 ? 'gpu' : 'cpu';
+  return {
+    ...others,
+    batch: { ...batch, microBatches: Math.max(batch.microBatches, workers) },
+    precision: canCompute({ precision, device }) ? precision : 'float32',
+  };
 }
 
 /** A sample of the test images in each space. It takes seconds, so the workers are gone by then. */

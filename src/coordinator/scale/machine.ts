@@ -1,7 +1,7 @@
 /** What a study runs on, and how busy others keep it. */
 import { cpus, hostname, release, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { visibleGpus } from '../local-workers.js';
+import { visibleGpus } from '../gpus.js';
 import type { Study } from './study.js';
 
 export function machine(): Study['machine'] {

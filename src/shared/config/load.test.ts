@@ -62,6 +62,8 @@ describe('a config', () => {
     expect(configDigest({ ...rest, name })).toBe(configDigest(config));
     expect(configDigest(readConfig(text, 'c.yaml', ['stages.1.epochs=4']))).not.toBe(configDigest(config));
     expect(configDigest(config)).toMatch(/^[0-9a-f]{64}$/);
+    const later = ['deadlines.connectSeconds=300', 'checkpoint.keep=9', 'recovery.restarts=0'];
+    expect(configDigest(readConfig(text, 'c.yaml', later))).toBe(configDigest(config));
   });
 });
 

@@ -45,28 +45,25 @@ const mixedPrecisionPass: Readonly<Record<Precision, number | undefined>> = {
 /**
  * Each pass looks at the nodes of one kind of device only (auto_mixed_precision.cc), and would leave the others in
  * float32 without a word. The one that has float16 emulated on a CPU (auto_mixed_precision_cpu) ends the process.
- *
- * @throws LockstepError CONFIG where TensorFlow can't compute so
  */
-export function checkPrecision({ precision, device }: SessionConfig): void {
-  if (precision === 'float16' && device === 'cpu') {
-    throw new LockstepError(
-      'CONFIG',
-      'precision float16 needs a GPU: TensorFlow can not compute so on a CPU.',
-      {
-        hint: 'Use bfloat16 there, which needs no loss scaling.',
-      },
-    );
-  }
-  if (precision === 'bfloat16' && device === 'gpu') {
-    throw new LockstepError(
-      'CONFIG',
-      'precision bfloat16 needs a CPU: TensorFlow has no such pass for GPUs.',
-      {
-        hint: 'Use float16 there, with loss scaling by default.',
-      },
-    );
-  }
+export function canCompute({ precision, device }: SessionConfig): boolean {
+  return precision === 'float32' || precision === (device === 'cpu' ? 'bfloat16' : 'float16');
+}
+
+/** @throws LockstepError CONFIG where TensorFlow can't compute so */
+export function checkPrecision(config: SessionConfig): void {
+  if (canCompute(config)) return;
+  const [message, hint] =
+    config.precision === 'float16'
+      ? [
+          'precision float16 needs a GPU: TensorFlow can not compute so on a CPU.',
+          'Use bfloat16 there, which needs no loss scaling.',
+        ]
+      : [
+          'precision bfloat16 needs a CPU: TensorFlow has no such pass for GPUs.',
+          'Use float16 there, with loss scaling by default.',
+        ];
+  throw new LockstepError('CONFIG', message, { hint });
 }
 
 /** RunOptions with inter_op_thread_pool = -1: the run stays in the thread that called it. */

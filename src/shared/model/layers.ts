@@ -71,7 +71,7 @@ export function convolutionLayer(
     parameters: hasBias ? [kernel, bias] : [kernel],
     statistics: [],
     apply: (scope, x) => {
-      const y = convolution(x, scope.parameter(kernel.name) as Tensor4D, stride, scope.smallImages);
+      const y = convolution(x, scope.parameter(kernel.name) as Tensor4D, stride, scope.convolution);
       return hasBias ? biased(y, scope.parameter(bias.name) as Tensor1D) : y;
     },
   };

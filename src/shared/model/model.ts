@@ -7,7 +7,7 @@ import type { Encoder } from './encoder.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
 import type { BatchNormWays, GlobalBatch } from './ops/batch-normalization.js';
-import type { SmallImageWay } from './ops/convolution.js';
+import type { ConvolutionWays } from './ops/convolution.js';
 import { resnet } from './resnet.js';
 import { resnet50v2 } from './resnet-v2.js';
 import { tiny } from './tiny.js';
@@ -47,8 +47,8 @@ export interface Scope {
   readonly global?: ((layer: string) => GlobalBatch) | undefined;
   /** int32 [2], another one for every step and micro-batch; models that drop out need it in training. */
   readonly dropoutSeed?: Tensor;
-  /** How 3x3 convolutions of small images are computed, if not as all others. */
-  readonly smallImages?: SmallImageWay | undefined;
+  /** How convolutions are computed, if not by one operation each. */
+  readonly convolution?: ConvolutionWays | undefined;
   /** How BatchNorm is computed, if not by TensorFlow's fused operations. */
   readonly batchNorm?: BatchNormWays | undefined;
   parameter(name: string): Tensor;

@@ -16,7 +16,7 @@ export class ReplicaScope implements Scope {
   readonly training: boolean = true;
   readonly global: Scope['global'];
   readonly dropoutSeed?: Tensor;
-  readonly smallImages: Scope['smallImages'];
+  readonly convolution: Scope['convolution'];
   readonly batchNorm: Scope['batchNorm'];
   readonly #bound = new Map<string, Tensor>();
   readonly #observed = new Map<string, Tensor>();
@@ -29,8 +29,7 @@ export class ReplicaScope implements Scope {
     host?: Host,
   ) {
     this.global = stage.synchronized && host ? globalBatch(host, stage.microBatches) : undefined;
-    this.smallImages = smallImageWay(replica);
-    this.batchNorm = batchNormWays(replica);
+    ({ convolution: this.convolution, batchNorm: this.batchNorm } = waysOf(replica));
     if (stage.dropsOut) this.dropoutSeed = t.input('dropoutSeed', 'int32', [2]);
   }
 
@@ -64,17 +63,16 @@ export class ReplicaScope implements Scope {
   }
 }
 
-/** On a CPU oneDNN's convolutions of small images are slow; Winograd's algorithm needs float32. cuDNN chooses by itself. */
-function smallImageWay({ session: { config } }: Replica): Scope['smallImages'] {
-  if (config.device !== 'cpu') return undefined;
-  return config.precision === 'float32' ? 'winograd' : 'kernelGradient';
-}
-
-/** On a GPU what has an order, on a CPU what is fast. */
-function batchNormWays({ session: { config } }: Replica): Scope['batchNorm'] {
-  if (config.device === 'gpu') return { frozenGradient: 'sums' };
+/** How things are computed on this device: on a GPU by cuDNN, in what has an order; on a CPU by what is fast there. */
+function waysOf({ session: { config } }: Replica): Pick<Scope, 'convolution' | 'batchNorm'> {
+  if (config.device === 'gpu') return { batchNorm: { frozenGradient: 'sums' } };
+  // Winograd's algorithm needs float32.
+  const smallImages = config.precision === 'float32' ? 'winograd' : 'kernelGradient';
   const flags = cpuFlags() ?? [];
-  return flags.includes('avx2') && !flags.includes('avx512f') ? { forward: 'passes' } : undefined;
+  const isAvx2 = flags.includes('avx2') && !flags.includes('avx512f');
+  return isAvx2
+    ? { convolution: { smallImages, turned: true }, batchNorm: { passesFrom: 256 } }
+    : { convolution: { smallImages } };
 }
 
 /** BatchNorm's view of the global batch, through the host. */
@@ -90,8 +88,7 @@ function globalBatch(host: Host, microBatches: number): NonNullable<Scope['globa
 export function inferenceScope(t: Trace, replica: Replica): Scope {
   return {
     training: false,
-    smallImages: smallImageWay(replica),
-    batchNorm: batchNormWays(replica),
+    ...waysOf(replica),
     parameter: (name) => t.read(replica.parameter(name)),
     statistic: (name) => t.read(replica.statistic(name)),
     observe: () => {},

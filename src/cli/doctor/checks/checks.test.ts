@@ -271,7 +271,8 @@ describe('Slurm', () => {
       slurmFindings({ ...task, ...env }, cores, left)
         .filter(({ level }) => level === 'warning')
         .map(({ check }) => check);
-    expect(warned({ CUDA_VISIBLE_DEVICES: '0,1' })).toEqual(['GPUs of the task']);
+    expect(warned({ CUDA_VISIBLE_DEVICES: '0,1', SLURM_NTASKS_PER_NODE: '4' })).toEqual(['GPUs of the task']);
+    expect(warned({ CUDA_VISIBLE_DEVICES: '0,1', SLURM_NTASKS_PER_NODE: '2' })).toEqual([]);
     expect(warned({ CUDA_VISIBLE_DEVICES: '' })).toEqual(['GPUs of the task']);
     expect(warned({}, 1)).toEqual(['cores of the task']);
     expect(warned({ SLURM_TMPDIR: undefined })).toEqual(['SLURM_TMPDIR']);

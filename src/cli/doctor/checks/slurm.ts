@@ -122,10 +122,10 @@ function taskFindings(env: Environment, cores: number): Finding[] {
   } else {
     findings.push(
       unless(
-        visible > 1 && perNode > 1,
+        visible > 1 && visible < perNode,
         'GPUs of the task',
         `${visible} visible, ${perNode} tasks a node`,
-        'Every task sees the same GPUs: start it as `srun --gpu-bind=per_task:1`, so that each worker has its own.',
+        'Each worker takes a GPU of its own: ask for as many as tasks, with --ntasks-per-node and --gpus-per-node.',
         { visible, onNode, perNode },
       ),
     );

@@ -17,11 +17,8 @@ export interface Normalized {
 
 /** How it is computed: by TensorFlow's fused operations, unless something else is said. */
 export interface BatchNormWays {
-  /**
-   * `passes`: each pass over x is an operation. oneDNN's kernel for AVX2 writes past the cache in halves of its lines, and
-   * takes two to three times as long: see docs/design.md.
-   */
-  readonly forward?: 'fused' | 'passes';
+  /** From so many channels on each pass over x forward is an operation of its own: see docs/design.md. */
+  readonly passesFrom?: number;
   /**
    * Where statistics are given. `sums`: by sums over products; TensorFlow's operation adds in any order on GPUs, and so is
    * refused there (TF_DETERMINISTIC_OPS).
@@ -35,14 +32,10 @@ export function batchNormalization(
   gamma: Tensor1D,
   beta: Tensor1D,
   epsilon: number,
-  { forward = 'fused' }: BatchNormWays = {},
+  ways?: BatchNormWays,
 ): Normalized {
-  const { y, mean, variance, reserves } = (forward === 'fused' ? fusedForward : forwardByPasses)(
-    x,
-    gamma,
-    beta,
-    epsilon,
-  );
+  const forward = inPasses(x, ways) ? forwardByPasses : fusedForward;
+  const { y, mean, variance, reserves } = forward(x, gamma, beta, epsilon);
   const differentiated = withGradient(
     y,
     [x, gamma, beta],
@@ -54,6 +47,10 @@ export function batchNormalization(
       ),
   );
   return { y: differentiated, mean, variance };
+}
+
+function inPasses(x: Tensor4D, { passesFrom = Number.POSITIVE_INFINITY }: BatchNormWays = {}): boolean {
+  return x.shape[3] >= passesFrom;
 }
 
 interface Forward extends Normalized {
@@ -73,27 +70,42 @@ function fusedForward(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: num
 }
 
 function forwardByPasses(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: number): Forward {
-  const { mean, variance, centred, count } = momentsOf(x);
-  const factor = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)));
+  const { mean, variance, count } = momentsOf(x);
   return {
-    y: tf.add(tf.mul(centred, factor), beta),
+    y: scaled(x, gamma, beta, mean, variance, epsilon),
     mean,
     variance: tf.mul(variance, count / Math.max(count - 1, 1)),
     reserves: [mean, variance, tf.tensor1d([], 'float32')],
   };
 }
 
-/** Means and variances [C] of x [B,H,W,C], the latter divided by the count; and x less its means. */
+/** Means and variances [C] of x [B,H,W,C], the latter divided by the count. */
 function momentsOf(x: Tensor4D) {
   const [batch, height, width, channels] = x.shape;
   const count = batch * height * width;
   // A product of matrices is the fastest way to a sum of rows.
   const share = tf.fill([1, count], 1 / count);
-  const meanOver = (values: Tensor) =>
-    tf.reshape(product(share, tf.reshape(values, [count, channels])), [channels]) as Tensor1D;
-  const mean = meanOver(x);
-  const centred = tf.sub(x, mean);
-  return { mean, variance: meanOver(tf.square(centred)), centred, count };
+  const rows = tf.reshape(x, [count, channels]);
+  const mean = product(share, rows);
+  const variance = product(share, tf.squaredDifference(rows, mean));
+  return { mean: tf.reshape(mean, [channels]), variance: tf.reshape(variance, [channels]), count } as {
+    readonly mean: Tensor1D;
+    readonly variance: Tensor1D;
+    readonly count: number;
+  };
+}
+
+/** x·factor + (beta − mean·factor), in two passes. */
+function scaled(
+  x: Tensor4D,
+  gamma: Tensor,
+  beta: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  epsilon: number,
+): Tensor4D {
+  const factor = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)));
+  return tf.add(tf.mul(x, factor), tf.sub(beta, tf.mul(mean, factor)));
 }
 
 /** Normalises x [B,H,W,C] by given statistics [C], which are constants for the gradient. */
@@ -119,14 +131,11 @@ function normalizedBy(
   mean: Tensor,
   variance: Tensor,
   epsilon: number,
-  { forward = 'fused' }: BatchNormWays = {},
+  ways?: BatchNormWays,
 ): Tensor4D {
-  if (forward === 'fused') {
-    const inputs = [x, gamma, beta, mean, variance];
-    return rawOutputs('FusedBatchNormV3', inputs, attributesOf(epsilon, false), 6)[0] as Tensor4D;
-  }
-  const factor = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)));
-  return tf.add(tf.mul(tf.sub(x, mean), factor), beta);
+  if (inPasses(x, ways)) return scaled(x, gamma, beta, mean, variance, epsilon);
+  const inputs = [x, gamma, beta, mean, variance];
+  return rawOutputs('FusedBatchNormV3', inputs, attributesOf(epsilon, false), 6)[0] as Tensor4D;
 }
 
 /** What the micro-batches of one global batch tell each other. A value and its answer are float32 [2·C]. */
@@ -182,8 +191,8 @@ export function globalBatchNormalization(
 }
 
 /** A micro-batch's C means and C variances (divided by the count). */
-function localMoments(x: Tensor4D, epsilon: number, { forward = 'fused' }: BatchNormWays = {}): Tensor1D {
-  if (forward === 'passes') {
+function localMoments(x: Tensor4D, epsilon: number, ways?: BatchNormWays): Tensor1D {
+  if (inPasses(x, ways)) {
     const { mean, variance } = momentsOf(x);
     return tf.concat([mean, variance]);
   }

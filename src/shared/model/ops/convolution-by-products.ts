@@ -7,19 +7,26 @@ import { tfType } from '../../engine/dtype.js';
 import { tf } from '../../engine/tensorflow.js';
 import { matMul } from './mat-mul.js';
 import { ofFloats, raw, withGradient } from './raw.js';
+import { turnedProduct } from './turned-product.js';
 
 /**
  * Every pixel's channels times the same matrix.
  *
  * @param x [B,H,W,in]
  * @param kernel [1,1,in,out]
+ * @param turned whether kernels' gradients are turned where that is faster: see `turnedProduct`
  * @returns [B,⌈H/stride⌉,⌈W/stride⌉,out]
  */
-export function pointwiseConvolution(x: Tensor4D, kernel: Tensor4D, stride: number): Tensor4D {
+export function pointwiseConvolution(
+  x: Tensor4D,
+  kernel: Tensor4D,
+  stride: number,
+  turned = false,
+): Tensor4D {
   const pixels = stride === 1 ? x : everyPixel(x, stride);
   const [batch, height, width, inputs] = pixels.shape;
   const outputs = kernel.shape[3];
-  const y = product(tf.reshape(pixels, [-1, inputs]), tf.reshape(kernel, [inputs, outputs]));
+  const y = product(tf.reshape(pixels, [-1, inputs]), tf.reshape(kernel, [inputs, outputs]), turned);
   return tf.reshape(y, [batch, height, width, outputs]);
 }
 
@@ -53,10 +60,10 @@ function window(index: number, extent: number, size: number, stride: number) {
 }
 
 /** a [m,k] · b [k,n] to [m,n]. */
-function product(a: Tensor2D, b: Tensor2D): Tensor2D {
+function product(a: Tensor2D, b: Tensor2D, turned = false): Tensor2D {
   return withGradient(matMul(a, b), [a, b], [a, b], (dy, a, b) => [
     matMul(dy, b as Tensor2D, 'adj_y'),
-    matMul(a as Tensor2D, dy, 'adj_x'),
+    turned ? turnedProduct(a as Tensor2D, dy) : matMul(a as Tensor2D, dy, 'adj_x'),
   ]);
 }
 

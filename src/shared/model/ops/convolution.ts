@@ -16,24 +16,28 @@ const windowPixels = 4;
 const smallPixels = 64;
 const smallChannels = 128;
 
-/** What is faster for them: all by Winograd's algorithm, at stride 1; or the gradients of kernels by products. */
-export type SmallImageWay = 'winograd' | 'kernelGradient';
+/** How it is computed, where oneDNN and cuDNN are not the way: see docs/design.md. */
+export interface ConvolutionWays {
+  /** 3x3 kernels on small images: all by Winograd's algorithm, at stride 1; or the kernels' gradients by products. */
+  readonly smallImages?: 'winograd' | 'kernelGradient' | undefined;
+  /** Whether products for 1x1 kernels' gradients are turned where that is faster: see `turnedProduct`. */
+  readonly turned?: boolean | undefined;
+}
 
 /**
  * @param x [B,H,W,in]
  * @param kernel [size,size,in,out], size odd
- * @param smallImages how 3x3 convolutions of small images are computed, if not by oneDNN: see `Scope`
  * @returns [B,⌈H/stride⌉,⌈W/stride⌉,out]
  */
 export function convolution(
   x: Tensor4D,
   kernel: Tensor4D,
   stride: number,
-  smallImages?: SmallImageWay,
+  { smallImages, turned }: ConvolutionWays = {},
 ): Tensor4D {
   const [size, , inputs, outputs] = kernel.shape;
   const pixels = Math.ceil(x.shape[1] / stride) * Math.ceil(x.shape[2] / stride);
-  if (size === 1 && pixels <= pointwisePixels) return pointwiseConvolution(x, kernel, stride);
+  if (size === 1 && pixels <= pointwisePixels) return pointwiseConvolution(x, kernel, stride, turned);
   if (size > 1 && pixels <= windowPixels) return convolutionByPixel(x, kernel, stride);
   const small = size === 3 && pixels <= smallPixels && Math.min(inputs, outputs) >= smallChannels;
   if (small && stride === 1 && smallImages === 'winograd') return winogradConvolution(x, kernel);
