@@ -40,12 +40,7 @@ export async function saveCheckpoint(standing: Standing, options: SaveOptions): 
   let writer: CheckpointWriter | undefined;
   try {
     if (proven.status === 'rejected') throw proven.reason;
-    const all = [{ worker: source!, proof: snapshot.proof }, ...proven.value];
-    sameEverywhere(
-      all.map(({ proof }) => inWords(proof)),
-      `tensors after step ${standing.step}`,
-      (index) => all[index]!.worker.name,
-    );
+    sameReplicas([{ worker: source!, ...snapshot.proof }, ...proven.value], `after step ${standing.step}`);
     writer = await CheckpointWriter.begin(runFolder, standing, specs);
     for (const { name } of specs) for (const frame of await snapshot.next()) await writer.append(name, frame);
     await before?.();
@@ -62,10 +57,10 @@ async function proofsOf(
   group: WorkerGroup,
   workers: readonly WorkerConnection[],
   deadlineMs: number,
-): Promise<readonly { readonly worker: WorkerConnection; readonly proof: Proof }[]> {
+): Promise<readonly Proven[]> {
   const answers = workers.map(async (worker) => {
     try {
-      return [{ worker, proof: await IncomingSnapshot.proof(group, worker, deadlineMs) }];
+      return [{ worker, ...(await IncomingSnapshot.proof(group, worker, deadlineMs)) }];
     } catch (error) {
       if (worker.loss === undefined) throw error;
       return [];
@@ -74,8 +69,27 @@ async function proofsOf(
   return (await Promise.all(answers)).flat();
 }
 
-function inWords({ fingerprint, state }: Proof): string {
-  return state === '' ? fingerprint : `${fingerprint}, optimiser ${state}`;
+interface Proven extends Proof {
+  readonly worker: WorkerConnection;
+}
+
+/**
+ * @param when for the message
+ * @throws LockstepError DIVERGED
+ */
+function sameReplicas(proven: readonly Proven[], when: string): void {
+  sameEverywhere(
+    proven.map(({ fingerprint }) => fingerprint),
+    `weights ${when}`,
+    (index) => proven[index]!.worker.name,
+  );
+  // Who joined when the last stage was over has its weights, and no part of its optimiser.
+  const kept = proven.filter(({ state }) => state !== '');
+  sameEverywhere(
+    kept.map(({ state }) => state),
+    `optimiser state ${when}`,
+    (index) => kept[index]!.worker.name,
+  );
 }
 
 /** Gives some workers the tensors of another one, those of some files. */
@@ -100,15 +114,13 @@ export async function transferReplica(
     throw error;
   }
   const loaded = await Promise.all(targets.map((target) => group.receive(target, 'loaded', deadlineMs)));
-  const names = [source, ...targets];
-  const proofs = [snapshot.proof, ...loaded.map(({ message }) => message)];
-  sameEverywhere(
-    proofs.map(({ fingerprint, state }) =>
-      inWords({ fingerprint, state: files.includes('optimizer') ? state : '' }),
-    ),
-    'tensors given to a worker that joins',
-    (index) => names[index]!.name,
-  );
+  const given = loaded.map(({ message }, i) => ({
+    worker: targets[i]!,
+    fingerprint: message.fingerprint,
+    // Without it whatever the worker keeps is of no stage that goes on.
+    state: files.includes('optimizer') ? message.state : '',
+  }));
+  sameReplicas([{ worker: source, ...snapshot.proof }, ...given], 'of a worker that joins');
 }
 
 /** Gives every worker a checkpoint's tensors, those of some files. */
@@ -135,5 +147,8 @@ export async function giveTensors(
     await Promise.all(group.members.map((_, rank) => group.send(rank, { type: 'tensor', name }, bytes)));
   }
   const loaded = await group.collect('loaded', deadlineMs);
-  sameEverywhere(loaded.map(inWords), 'loaded tensors', (rank) => group.nameOf(rank));
+  sameReplicas(
+    loaded.map((proof, rank) => ({ worker: group.members[rank]!, ...proof })),
+    'that were loaded',
+  );
 }
