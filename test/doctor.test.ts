@@ -73,7 +73,8 @@ describe('on one host', () => {
   });
 
   it.each([
-    [['--hosts', '2'], '--hosts and --bind go together'],
+    [['--hosts', '2'], 'Nothing says where to listen for other hosts'],
+    [['--bind', 'tcp://127.0.0.1:*'], '--bind is for --hosts'],
     [['--join', 'x.json', '--no-links'], '--no-links is for this host alone'],
     [['--advertise', 'node1'], '--advertise is for --hosts'],
     [['--join', 'x.json', '--join-file', 'y.json'], '--join-file is for --hosts'],

@@ -127,7 +127,7 @@ describe('lockstep scale', () => {
       [['--only', '4,1', '--out', used], 'The study has no run 1 of 4 workers: it has 3 each of 1, 2.'],
       [['--only', '1,1', '--out', folder], 'holds a whole study already'],
       [['--launch', 'remote'], 'it takes --only N,REPEAT'],
-      [['--launch', 'remote', '--only', '1,1', '--out', used], 'needs to know where to listen'],
+      [['--launch', 'remote', '--only', '1,1', '--out', used], 'Nothing says where to listen'],
       [['--collect', used], 'it takes neither a config nor --only'],
     ] as const) {
       const { code, stderr } = await scale(...args);

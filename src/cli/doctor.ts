@@ -11,7 +11,9 @@ import { joinHosts, measureHosts } from './doctor/links/hosts.js';
 import { type LinkReport, linkFinding, linkReport, skewFinding } from './doctor/links/judge.js';
 import { measureLocalLinks } from './doctor/links/local.js';
 import type { Plan } from './doctor/plan.js';
+import { interfaceOption } from './interface-option.js';
 import { print, runCommand } from './output.js';
+import { bindOf } from './place.js';
 import { wholeNumber } from './whole-number.js';
 
 /** What --json prints. */
@@ -32,6 +34,7 @@ interface DoctorArguments {
   readonly links: boolean;
   readonly hosts: number | undefined;
   readonly bind: string | undefined;
+  readonly interface: string | undefined;
   readonly advertise: string | undefined;
   readonly join: string | undefined;
   readonly 'join-file': string | undefined;
@@ -52,12 +55,14 @@ export const doctorCommand: CommandBody<DoctorArguments> = {
       .option('links', { type: 'boolean', default: true, describe: 'Measure links between workers' })
       .option('hosts', {
         type: 'number',
-        describe: 'Measure between so many hosts, this one too; needs --bind',
+        describe: 'Measure between so many hosts, this one too',
       })
       .option('bind', {
         type: 'string',
-        describe: 'Where others join: tcp://ADDRESS:PORT, * for any free port',
+        describe:
+          'Where others join: tcp://ADDRESS:PORT, * for any free port  [default in a Slurm job: the address that its nodes reach]',
       })
+      .option('interface', interfaceOption)
       .option('advertise', {
         type: 'string',
         describe: 'The name or address at which others reach this host  [default: that of --bind]',
@@ -92,14 +97,13 @@ export const doctorCommand: CommandBody<DoctorArguments> = {
 
 /** @throws LockstepError USAGE */
 function checkArguments(args: DoctorArguments): true {
-  const { hosts, bind, join: file, links, workers, wait } = args;
+  const { hosts, join: file, links, workers, wait } = args;
   const usage = (message: string) =>
     new LockstepError('USAGE', message, { hint: 'See: lockstep doctor --help' });
-  if ((hosts === undefined) !== (bind === undefined)) throw usage('--hosts and --bind go together.');
   if (hosts !== undefined && file !== undefined) throw usage('Give --hosts or --join, not both.');
   const alone = hosts === undefined && file === undefined;
   if (!alone && !links) throw usage('--no-links is for this host alone: --hosts and --join measure links.');
-  for (const option of ['advertise', 'join-file'] as const) {
+  for (const option of ['bind', 'advertise', 'join-file'] as const) {
     if (hosts === undefined && args[option] !== undefined) throw usage(`--${option} is for --hosts.`);
   }
   if (alone && args.address !== undefined) throw usage('--address is for --hosts or --join.');
@@ -110,15 +114,15 @@ function checkArguments(args: DoctorArguments): true {
 }
 
 async function examine(args: DoctorArguments, plan: Plan): Promise<DoctorReport> {
-  const { hosts, bind, links: withLinks, advertise, address } = args;
-  if (hosts === undefined || bind === undefined) {
+  const { hosts, links: withLinks, advertise, address } = args;
+  if (hosts === undefined) {
     const host = await examineHost(plan);
     const links = withLinks ? await measureLocalLinks(log) : [];
     return reportOf([host], links.map(linkReport), []);
   }
   const { reports, links } = await measureHosts({
     hosts,
-    bind,
+    bind: await bindOf(args),
     advertise,
     address,
     joinFile: args['join-file'] ?? join(plan.runs, 'doctor-join.json'),

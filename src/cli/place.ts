@@ -31,7 +31,7 @@ export function placeOptions<T>(yargs: Argv<T>): Argv<T & PlaceArguments> {
     }) as Argv<T & PlaceArguments>;
 }
 
-/** @throws LockstepError USAGE when nothing says where */
+/** @throws LockstepError as `bindOf` */
 export async function placeOf(args: PlaceArguments): Promise<{
   readonly bind: string;
   readonly advertise: string | undefined;
@@ -44,12 +44,16 @@ export async function placeOf(args: PlaceArguments): Promise<{
   };
 }
 
-async function bindOf({ bind, interface: name }: PlaceArguments): Promise<string> {
+/** Where to listen for other hosts. @throws LockstepError USAGE when nothing says where; TRANSPORT as `addressIn` */
+export async function bindOf({
+  bind,
+  interface: name,
+}: Pick<PlaceArguments, 'bind' | 'interface'>): Promise<string> {
   if (bind !== undefined) return bind;
   if (name !== undefined) return `tcp://${addressOfInterface(name)}:*`;
   const job = slurmJob();
   if (job !== undefined) return `tcp://${await addressIn(job)}:*`;
-  throw new LockstepError('USAGE', 'A coordinator needs to know where to listen.', {
+  throw new LockstepError('USAGE', 'Nothing says where to listen for other hosts.', {
     hint: 'Give --bind tcp://ADDRESS:PORT, or the network interface with --interface.',
   });
 }
