@@ -160,7 +160,8 @@ async function remotePlace(args: ScaleArguments): Promise<Place | undefined> {
   if (args.launch === 'local') {
     for (const option of ['bind', 'interface', 'advertise', 'join'] as const) {
       // A default from the environment asks for nothing.
-      if (args[option] === undefined || args[option] === process.env.LOCKSTEP_INTERFACE) continue;
+      const isDefault = option === 'interface' && args[option] === process.env.LOCKSTEP_INTERFACE;
+      if (args[option] === undefined || isDefault) continue;
       throw new LockstepError('USAGE', `--${option} belongs to --launch remote.`);
     }
     return undefined;

@@ -29,8 +29,9 @@ export class AppendFile {
     });
   }
 
-  /** What is in the kernel's hands is on the disk when this resolves. @throws LockstepError RUN_FOLDER */
+  /** All that was appended is on the disk when this resolves. @throws LockstepError RUN_FOLDER, also when there is no room */
   async sync(): Promise<void> {
+    orThrow(this.path, () => this.#write());
     await promisify(fdatasync)(this.descriptor).catch((cause: Error) => {
       throw unwritable(this.path, cause);
     });

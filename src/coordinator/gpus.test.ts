@@ -19,8 +19,8 @@ describe('GPUs', () => {
 
   it('are nothing to the CPU build, which is said', () => {
     expect(gpusFor(5, 'cpu', four)).toEqual([]);
-    expect(idleGpus('cpu', four())).toContain('the 4 GPUs of this host stay idle');
-    expect(idleGpus('cpu', [])).toBeUndefined();
-    expect(idleGpus('gpu', four())).toBeUndefined();
+    expect(idleGpus('cpu', four)).toContain('the 4 GPUs of this host stay idle');
+    expect(idleGpus('cpu', () => [])).toBeUndefined();
+    expect(idleGpus('gpu', four)).toBeUndefined();
   });
 });

@@ -1,5 +1,6 @@
 /** The GPUs of this host, and those that local workers get. */
 import { execFileSync } from 'node:child_process';
+import type { Device } from '../shared/engine/device.js';
 import { readInstallation } from '../shared/engine/installation.js';
 import { LockstepError } from '../shared/errors.js';
 
@@ -19,10 +20,19 @@ export function gpusFor(
   });
 }
 
+/** What so many local workers compute on. @throws LockstepError USAGE as `gpusFor` */
+export function deviceFor(workers: number): Device {
+  return gpusFor(workers).length > 0 ? 'gpu' : 'cpu';
+}
+
 /** What is to be said where GPUs are there, and the engine can't use them. */
-export function idleGpus(kind = readInstallation().kind, visible = visibleGpus()): string | undefined {
-  if (kind === 'gpu' || visible.length === 0) return undefined;
-  return `The engine is the CPU build: ${visible.length === 1 ? 'the GPU' : `the ${visible.length} GPUs`} of this host stay idle. For them: LOCKSTEP_ENGINE=gpu npm run setup.`;
+export function idleGpus(
+  kind = readInstallation().kind,
+  visible: () => readonly string[] = visibleGpus,
+): string | undefined {
+  const idle = kind === 'gpu' ? [] : visible();
+  if (idle.length === 0) return undefined;
+  return `The engine is the CPU build: ${idle.length === 1 ? 'the GPU' : `the ${idle.length} GPUs`} of this host stay idle. For them: LOCKSTEP_ENGINE=gpu npm run setup.`;
 }
 
 /** The GPUs that processes of this host may use, as CUDA_VISIBLE_DEVICES names them; empty without any. */

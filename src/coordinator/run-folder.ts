@@ -9,6 +9,8 @@ import {
   syncFolder,
   writeAtomically,
 } from '../shared/checkpoint/durable.js';
+import { configDigest } from '../shared/config/digest.js';
+import type { Config } from '../shared/config/schema.js';
 import { LockstepError } from '../shared/errors.js';
 import { rewindMetrics } from './metrics.js';
 import { scaledRatesSchema } from './scaled-rates.js';
@@ -143,7 +145,7 @@ export async function resumeRunFolder(
   fromStep?: number,
 ): Promise<RunFolder> {
   const record = await readRun(path);
-  if (record.configDigest !== origin.configDigest) {
+  if (isOfOtherConfig(record, origin.configDigest)) {
     throw new LockstepError(
       'RUN_FOLDER',
       `${path} is a run of another configuration (${apart(record.configDigest, origin.configDigest)}).`,
@@ -163,6 +165,11 @@ export async function resumeRunFolder(
   await writeAtomically(join(path, 'run.json'), `${JSON.stringify({ ...record, resumed }, null, 2)}\n`);
   await rewindMetrics(folder.metrics, fromStep);
   return folder;
+}
+
+/** Whether a run has another configuration than that of this digest, whatever its own digest was taken of at its time. */
+export function isOfOtherConfig({ config, configDigest: recorded }: RunRecord, digest: string): boolean {
+  return recorded !== digest && configDigest(config as Config) !== digest;
 }
 
 /** Whether a dataset is not the one that a run was begun with, as far as both are known. */

@@ -9,7 +9,7 @@ import { Timeline } from '../shared/plan/timeline.js';
 import { type Join, newKeyPair, removeJoinFile, writeJoinFile } from '../shared/security/join.js';
 import type { Protection } from '../shared/security/socket-options.js';
 import { isLoopback, parseEndpoint, reachable } from '../shared/transport/address.js';
-import { gpusFor } from './gpus.js';
+import { deviceFor } from './gpus.js';
 import { LocalWorkers } from './local-workers.js';
 import { WorkerGroup, type WorkerGroupOptions } from './worker-group.js';
 
@@ -63,10 +63,7 @@ export async function runInputs({
 }: Pick<GroupOptions, 'config' | 'workers' | 'launch'>): Promise<RunInputs> {
   checkWorkers(workers, config.batch.microBatches);
   // Workers on other hosts may have another engine, and say so themselves.
-  if (launch === 'local') {
-    const device = gpusFor(workers).length > 0 ? 'gpu' : 'cpu';
-    checkPrecision({ precision: config.precision, device });
-  }
+  if (launch === 'local') checkPrecision({ precision: config.precision, device: deviceFor(workers) });
   const dataset = await resolveDataset(config.data.dataset);
   const trainImages = limited(dataset, 'train', config.data.limit.train);
   const testImages = limited(dataset, 'test', config.data.limit.test);

@@ -23,7 +23,7 @@ export interface SaverOptions {
 export class Saver {
   #writing: Promise<void> = Promise.resolve();
   #error: unknown;
-  #missed: Standing | undefined;
+  #missed: { readonly standing: Standing; readonly error: LockstepError } | undefined;
   #unsaved: { readonly standing: Standing; readonly error: LockstepError } | undefined;
   #digest: string | undefined;
 
@@ -35,7 +35,7 @@ export class Saver {
     this.#missed = undefined;
     this.#unsaved = undefined;
     this.#writing = this.#save(standing).catch((error: unknown) => {
-      if (isLoss(error)) this.#missed = standing;
+      if (isLoss(error)) this.#missed = { standing, error };
       else if (!isFileError(error)) this.#error = error;
       else {
         // The earlier ones are as they were, and there will be another occasion.
@@ -47,23 +47,23 @@ export class Saver {
 
   /** The checkpoint that was lost with the worker that sent it. */
   get missed(): Standing | undefined {
-    return this.#missed;
+    return this.#missed?.standing;
   }
 
   /**
    * The run is over: what could not be written is tried once more, and what was lost with its worker is asked of the
    * others, who have the same tensors.
-   * @param reform called after a loss, to go on with those who are left
+   * @param isAnybodyLeft whether there are others
    * @returns the digest of the weights saved last, if any were
-   * @throws the reason if the last checkpoint still can't be written; what `reform` throws
+   * @throws the reason if the last checkpoint still can't be written, or nobody is left to send it
    */
-  async finish(reform: () => Promise<void>): Promise<string | undefined> {
+  async finish(isAnybodyLeft: () => boolean): Promise<string | undefined> {
     await this.settle();
     for (let triedAgain = false; ; await this.settle()) {
       if (this.#missed !== undefined) {
-        const missed = this.#missed;
-        await reform();
-        await this.begin(missed);
+        const { standing, error } = this.#missed;
+        if (!isAnybodyLeft()) throw error;
+        await this.begin(standing);
       } else if (this.#unsaved === undefined) {
         return this.#digest;
       } else {

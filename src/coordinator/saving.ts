@@ -1,4 +1,4 @@
-/** A checkpoint on its way: rank 0's tensors, which are proven to be everybody's, streamed to the run folder. */
+/** A checkpoint on its way: the first rank's tensors, which are proven to be everybody's, streamed to the run folder. */
 
 import type { Checkpoint } from '../shared/checkpoint/checkpoint.js';
 import {
@@ -24,14 +24,15 @@ interface SaveOptions {
 /**
  * Writes `checkpoints/<step>/`. Workers are asked before this returns its promise, and may go on.
  * @returns the weights' digest
- * @throws LockstepError DIVERGED when replicas differ in anything that it would hold; WORKER_LOST with rank 0
+ * @throws LockstepError DIVERGED when replicas differ in anything that it would hold; WORKER_LOST with the one who sends it
  */
 export async function saveCheckpoint(standing: Standing, options: SaveOptions): Promise<string> {
   const { group, runFolder, deadlineMs, before } = options;
-  const [source, ...others] = group.members;
+  const [source, ...others] = group.survivors;
+  if (source === undefined) throw group.members[0]!.loss!;
   // All of them: an answer that nobody took would be taken for the next checkpoint's.
   const [requested, proven] = await Promise.allSettled([
-    IncomingSnapshot.request(group, source!, deadlineMs),
+    IncomingSnapshot.request(group, source, deadlineMs),
     proofsOf(group, others, deadlineMs),
   ]);
   if (requested.status === 'rejected') throw requested.reason;
@@ -40,14 +41,14 @@ export async function saveCheckpoint(standing: Standing, options: SaveOptions): 
   let writer: CheckpointWriter | undefined;
   try {
     if (proven.status === 'rejected') throw proven.reason;
-    sameReplicas([{ worker: source!, ...snapshot.proof }, ...proven.value], `after step ${standing.step}`);
+    sameReplicas([{ worker: source, ...snapshot.proof }, ...proven.value], `after step ${standing.step}`);
     writer = await CheckpointWriter.begin(runFolder, standing, specs);
     for (const { name } of specs) for (const frame of await snapshot.next()) await writer.append(name, frame);
     await before?.();
     return (await writer.finish()).manifest.weightsDigest;
   } catch (error) {
-    await writer?.abort();
-    await snapshot.drop();
+    // What ended it is what counts, whatever comes of tidying up.
+    await Promise.allSettled([writer?.abort(), snapshot.drop()]);
     throw error;
   }
 }
@@ -83,12 +84,10 @@ function sameReplicas(proven: readonly Proven[], when: string): void {
     `weights ${when}`,
     (index) => proven[index]!.worker.name,
   );
-  // Who joined when the last stage was over has its weights, and no part of its optimiser.
-  const kept = proven.filter(({ state }) => state !== '');
   sameEverywhere(
-    kept.map(({ state }) => state),
+    proven.map(({ state }) => state),
     `optimiser state ${when}`,
-    (index) => kept[index]!.worker.name,
+    (index) => proven[index]!.worker.name,
   );
 }
 
@@ -114,13 +113,15 @@ export async function transferReplica(
     throw error;
   }
   const loaded = await Promise.all(targets.map((target) => group.receive(target, 'loaded', deadlineMs)));
-  const given = loaded.map(({ message }, i) => ({
-    worker: targets[i]!,
-    fingerprint: message.fingerprint,
-    // Without it whatever the worker keeps is of no stage that goes on.
-    state: files.includes('optimizer') ? message.state : '',
-  }));
-  sameReplicas([{ worker: source, ...snapshot.proof }, ...given], 'of a worker that joins');
+  // Where a stage begins anew what they keep is of none that goes on.
+  const stateOf = (proof: Proof) => (files.includes('optimizer') ? proof.state : '');
+  const all = [{ worker: source, ...snapshot.proof }].concat(
+    loaded.map(({ message }, i) => ({ worker: targets[i]!, ...message })),
+  );
+  sameReplicas(
+    all.map((one) => ({ ...one, state: stateOf(one) })),
+    'of a worker that joins',
+  );
 }
 
 /** Gives every worker a checkpoint's tensors, those of some files. */

@@ -15,7 +15,7 @@ import type { Progress } from './progress.js';
 import { describeGeneration } from './progress-text.js';
 import { Recovery } from './recovery.js';
 import { leaveReport } from './report/end-of-run.js';
-import { type GroupOptions, runInputs, withWorkers } from './run.js';
+import { type GroupOptions, type ReadyGroup, runInputs, withWorkers } from './run.js';
 import { beginRun, type RunBeginning } from './run-beginning.js';
 import { Saver } from './saver.js';
 import { loadTensors, saveCheckpoint } from './saving.js';
@@ -127,10 +127,14 @@ async function run(
     journal.append(event);
     events.push(event);
   };
+  // Before there are workers that wait to hear from here: nvidia-smi may take its time.
+  const idle = options.launch === 'local' ? idleGpus() : undefined;
+  if (idle !== undefined) progress.note(idle);
   const { restarts } = config.recovery;
   const { logs } = folder;
   const joinFile = options.joinFile ?? folder.join;
-  return await withWorkers({ ...options, logs, joinFile, restarts, log }, async (ready) => {
+  let begun: Saver | undefined;
+  const work = async (ready: ReadyGroup): Promise<Outcome> => {
     const { group, timeline } = ready;
     const stop = AbortSignal.any([options.stop, ready.signalled]);
     progress.begin(config.name, timeline);
@@ -141,8 +145,6 @@ async function run(
     ) {
       progress.note(emulatedBfloat16);
     }
-    const idle = options.launch === 'local' ? idleGpus() : undefined;
-    if (idle !== undefined) progress.note(idle);
     for (const rates of scaledRates(config)) progress.note(describeScaledRates(rates));
     const firstStep = checkpoint?.manifest.step ?? 0;
     if (firstStep > 0) progress.note(`goes on after step ${firstStep} of ${timeline.totalSteps}`);
@@ -153,7 +155,11 @@ async function run(
         saveCheckpoint(standing, {
           ...{ group, runFolder: folder.path, deadlineMs: checkpointMs },
           // A run that goes on from it has the metrics up to there, whatever happens to the machine.
-          before: () => journal.sync(),
+          before: async () => {
+            await journal.sync().catch((cause: LockstepError) => {
+              throw new LockstepError('CHECKPOINT', cause.message, { ...cause.details, cause });
+            });
+          },
         }),
       saved: log,
       failed: (message) => {
@@ -161,6 +167,7 @@ async function run(
         progress.note(message);
       },
     });
+    begun = saver;
     const recovery = new Recovery({
       ...ready,
       config,
@@ -187,13 +194,16 @@ async function run(
           progress.note(message);
         }
       },
-      restore: async ({ index }) => {
-        if (checkpoint === undefined) return;
-        // A new stage starts its optimiser anew.
-        const files: CheckpointFile[] = ['weights'];
-        if (checkpoint.manifest.position.stage === index) files.push('optimizer');
-        await loadTensors(group, checkpoint, files, checkpointMs);
-      },
+      ...(checkpoint === undefined
+        ? {}
+        : {
+            restore: async ({ index }) => {
+              // A new stage starts its optimiser anew.
+              const files: CheckpointFile[] = ['weights'];
+              if (checkpoint.manifest.position.stage === index) files.push('optimizer');
+              await loadTensors(group, checkpoint, files, checkpointMs);
+            },
+          }),
       observer: {
         stage: (stage: TimelineStage) => {
           log(`stage '${stage.config.name}' begins`);
@@ -221,7 +231,7 @@ async function run(
         },
       },
     }).run();
-    const saved = await saver.finish(() => recovery.reform(group.members[0]!.loss, undefined));
+    const saved = await saver.finish(() => group.survivors.length > 0);
     const weightsDigest = saved ?? checkpoint?.manifest.weightsDigest ?? '';
     if (done < timeline.totalSteps) {
       log(`stopped after step ${done}`);
@@ -232,7 +242,13 @@ async function run(
     const summary = { stages, accuracy, seconds: (performance.now() - began) / 1000, weightsDigest };
     await writeSummary(folder.summary, summary);
     return { state: 'finished', run: folder.path, summary };
-  });
+  };
+  try {
+    return await withWorkers({ ...options, logs, joinFile, restarts, log }, work);
+  } finally {
+    // What it has to say goes to a log that is closed next.
+    await begun?.settle().catch(() => {});
+  }
 }
 
 /** Where the run stands: for events that are not a step's own. */

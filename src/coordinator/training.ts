@@ -98,12 +98,16 @@ export class Training {
     const caches = await this.#surviving(undefined, async () => {
       await group.broadcast({ type: 'prepare', stage: stage.index });
       const prepared = await group.collect('prepared', config.deadlines.prepareSeconds * 1000);
-      sameEverywhere(
-        prepared.map(({ fingerprint }) => fingerprint),
-        `weights at the start of stage '${stage.config.name}'`,
-        (rank) => group.nameOf(rank),
-      );
-      if (from === firstStep) await restore?.(stage);
+      if (from === firstStep && restore !== undefined) {
+        // It compares what all have then. Before it some may have what an earlier try has given them.
+        await restore(stage);
+      } else {
+        sameEverywhere(
+          prepared.map(({ fingerprint }) => fingerprint),
+          `weights at the start of stage '${stage.config.name}'`,
+          (rank) => group.nameOf(rank),
+        );
+      }
       return new FeatureCaches(group, prepared[0]!.rounds, config.deadlines.stepSeconds * 1000);
     });
     let dealt = false;

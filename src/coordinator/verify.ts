@@ -161,7 +161,7 @@ export async function inject(
       ...trainingOf(ready, config),
       endOf: ({ firstStep, steps: all }) => firstStep + Math.min(all, steps),
       observer: silent,
-      // After the stage's own comparison, so that only a step can see it.
+      // When the stage is prepared, so that only a step can see it.
       restore: () => ready.group.send(workers - 1, { type: 'perturb', tensor }),
     }).run();
   });

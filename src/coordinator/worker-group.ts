@@ -48,6 +48,8 @@ export interface WorkerGroupOptions {
 const maxMessageBytes = 1 << 28;
 /** How much longer a worker may be silent while it builds graphs, which nothing interrupts. */
 const busyFactor = 6;
+/** The same while it loads its libraries, which a cold file system may make long. */
+const loadingFactor = 60;
 /** How long libzmq may take to forget a connection that is gone. */
 const settleMs = 20;
 /** How long the socket may take to accept a message: without a limit to its queue, that is at once. */
@@ -354,6 +356,9 @@ export class WorkerGroup {
     this.#ended = true;
     clearInterval(this.#timer);
     if (this.#dropped > 1) this.options.log(`${this.#dropped} control messages were dropped in all.`);
+    // Whoever still waits for one of them is told.
+    const over = new LockstepError('WORKER_LOST', 'The run is over.');
+    for (const worker of this.#connections.values()) worker.lose(over);
     await this.#outbox.close(1000);
     this.gate.close();
   }
@@ -520,9 +525,8 @@ export class WorkerGroup {
     for (const worker of this.#connections.values()) {
       const silence = performance.now() - worker.heard;
       if (worker.ended || worker.loss !== undefined) continue;
-      // It loads its libraries, which nothing interrupts and a cold file system makes long: `waitFor` has a limit.
-      if (!worker.ready) continue;
-      if (silence <= this.options.heartbeatMs * (worker.busy ? busyFactor : 1)) continue;
+      const factor = worker.ready ? (worker.busy ? busyFactor : 1) : loadingFactor;
+      if (silence <= this.options.heartbeatMs * factor) continue;
       this.#lose(worker, `silent for ${(silence / 1000).toFixed(1)} s`);
     }
   }

@@ -13,7 +13,7 @@ import type { Progress } from '../progress.js';
 import { leaveComparisonReport } from '../report/end-of-run.js';
 import { readRunData } from '../report/run-data.js';
 import { checkWorkers, limited } from '../run.js';
-import { defaultRunName, isOfOtherData, readRun } from '../run-folder.js';
+import { defaultRunName, isOfOtherConfig, isOfOtherData, readRun } from '../run-folder.js';
 import { machine } from '../scale/machine.js';
 import type { Summary } from '../summary.js';
 import { type Outcome, type TrainOptions, train } from '../train.js';
@@ -163,19 +163,20 @@ async function folderOf(
     const path = join(folder, run);
     if (!existsSync(join(path, 'run.json'))) continue;
     const record = await readRun(path);
+    if (isOfOtherConfig(record, configDigest(config))) {
+      throw new LockstepError(
+        'RUN_FOLDER',
+        `${path} is no run of arm ${arm} with seed ${seed}: its config is another one.`,
+        {
+          hint: 'Go on with the study and the overrides that it was begun with, or choose another folder with --out.',
+        },
+      );
+    }
     if (isOfOtherData(record, dataset)) {
       throw new LockstepError('RUN_FOLDER', `${path} was begun with other images than the arms have now.`, {
         hint: 'Import the images that the comparison was begun with, or choose another folder with --out.',
       });
     }
-    if (record.configDigest === configDigest(config)) continue;
-    throw new LockstepError(
-      'RUN_FOLDER',
-      `${path} is no run of arm ${arm} with seed ${seed}: its config is another one.`,
-      {
-        hint: 'Go on with the study and the overrides that it was begun with, or choose another folder with --out.',
-      },
-    );
   }
   return folder;
 }

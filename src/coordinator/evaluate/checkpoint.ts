@@ -4,7 +4,7 @@ import { openCheckpointOrRun } from '../../shared/checkpoint/checkpoint.js';
 import { parseConfig } from '../../shared/config/parse.js';
 import type { Config } from '../../shared/config/schema.js';
 import { canCompute } from '../../shared/engine/session-config.js';
-import { gpusFor } from '../gpus.js';
+import { deviceFor } from '../gpus.js';
 import { withWorkers } from '../run.js';
 import { readRun } from '../run-folder.js';
 import { writeEmbeddings } from './embeddings.js';
@@ -75,11 +75,13 @@ export async function evaluateCheckpoint(
  */
 function forHere(config: Config, workers: number): Config {
   const { lossScale: _, precision, batch, ...others } = config;
-  const device = gpusFor(workers).length > 0 ? 'gpu' : 'cpu';
+  const microBatches = Math.max(batch.microBatches, workers);
+  // No more images than there, which an epoch has.
+  const microBatchSize = Math.ceil((batch.microBatches * batch.microBatchSize) / microBatches);
   return {
     ...others,
-    batch: { ...batch, microBatches: Math.max(batch.microBatches, workers) },
-    precision: canCompute({ precision, device }) ? precision : 'float32',
+    batch: { ...batch, microBatches, microBatchSize },
+    precision: canCompute({ precision, device: deviceFor(workers) }) ? precision : 'float32',
   };
 }
 

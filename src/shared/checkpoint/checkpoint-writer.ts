@@ -1,6 +1,6 @@
 /** Writes a checkpoint beside the others and renames it when it is whole, so that a torn one is never seen. */
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { LockstepError } from '../errors.js';
 import { isSystemError, syncFolder } from './durable.js';
 import { digestWeights, MANIFEST_FORMAT, type Manifest, type Standing } from './manifest.js';
@@ -106,6 +106,8 @@ export class CheckpointWriter {
       const replaced = await setAside(folder);
       await rename(this.partial, folder);
       await syncFolder(this.parent);
+      // The folder of checkpoints itself, which may be new.
+      await syncFolder(dirname(this.parent));
       await rm(replaced, { recursive: true, force: true });
     } catch (error) {
       throw writeError(folder, error);

@@ -27,7 +27,7 @@ export async function createAtomically(path: string, content: string | Uint8Arra
     } catch (error) {
       // exFAT, and some that are mounted over a network by FUSE, know no links. There nothing tells two that come at once.
       if (!isSystemError(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
-      if (existsSync(path)) throw new Error(`${path} exists`, { cause: error });
+      if (existsSync(path)) throw Object.assign(new Error(`${path} exists`), { code: 'EEXIST' });
       await rename(beside, path);
       return;
     }

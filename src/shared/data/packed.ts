@@ -42,7 +42,7 @@ export async function writePacked(folder: string, imported: Imported, options: P
   const parent = path.dirname(path.resolve(folder));
   try {
     await mkdir(parent, { recursive: true });
-    await removeLeftovers(parent, path.basename(folder));
+    await removeLeftovers(parent, path.basename(path.resolve(folder)));
     const partial = partialBeside(folder);
     try {
       await mkdir(partial);
