@@ -74,7 +74,7 @@ async function work(options: WorkerOptions, mesh: Mesh, link: CoordinatorLink): 
     engine,
     host: hostname(),
     pid: process.pid,
-    gpu: (kind === 'gpu' && visible) || null,
+    gpu: visible || null,
     peer: { host: hostname(), endpoint: mesh.endpoint, machine: machineIdentity() },
     slot: options.slot,
   });
