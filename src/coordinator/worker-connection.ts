@@ -44,7 +44,7 @@ export class WorkerConnection {
   step = 0;
   /** It has built its replica, and can be part of a generation. */
   ready = false;
-  /** It is building graphs: the replica's, or those of a stage. */
+  /** It is building graphs: those of a stage, or, before it is ready, the replica's. */
   busy = true;
   /** In the present generation. */
   rank: number | undefined;

@@ -20,9 +20,8 @@ const ON = 1;
 export function configProto(config: SessionConfig): Uint8Array {
   checkPrecision(config);
   const graphOptions = messageField(10, messageField(10, rewriterConfig(config)));
-  const gpuOptions = messageField(6, integerField(4, ON)); // allow_growth
   const softPlacement = integerField(7, ON);
-  return Buffer.concat([gpuOptions, softPlacement, graphOptions]);
+  return Buffer.concat([softPlacement, graphOptions]);
 }
 
 /**

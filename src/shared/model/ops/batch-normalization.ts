@@ -95,7 +95,7 @@ function momentsOf(x: Tensor4D) {
   };
 }
 
-/** x·factor + (beta − mean·factor), in two passes. */
+/** `normalizedBy` as x·factor + (beta − mean·factor), in two passes. */
 function scaled(
   x: Tensor4D,
   gamma: Tensor,
