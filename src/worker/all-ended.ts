@@ -1,7 +1,7 @@
 /** The end of a graph's run, and of whoever serves it meanwhile. */
 
 /**
- * Waits for the run and for all who serve its ports. When one of these fails the run still goes on, and its other ports
+ * Waits for the run and for all who serve its streams. When one of these fails the run still goes on, and its streams
  * are served to its end: it can't be left behind. When the run itself fails, nobody can be waited for.
  */
 export async function allEnded(

@@ -1,61 +1,73 @@
 /** A worker's micro-batches one after the other: what a step does unless BatchNorm needs all of them at once. */
+import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import type { StepResult } from '../shared/protocol/messages.js';
 import { allEnded } from './all-ended.js';
 import { Gather } from './exchange/gather.js';
-import { bucketPort, embeddingPort, feedsOf, upstreamPort } from './functions/forward-backward.js';
+import { feedsOf } from './functions/forward-backward.js';
 import { globalObjective, rowsOf } from './global-objective.js';
-import type { Passes } from './stage-program.js';
 import type { MicroBatch, StepWork } from './step.js';
 
+/** One is enough. */
+const slot = 0;
+
+/** What becomes of the embedding that leaves a run: the run waits for its gradient. */
+type Answer = (rows: HostTensor) => Promise<void>;
+
 /** Sums the worker's buckets and contributes them. Returns what the contrastive objective came to, if that is the stage's. */
-export async function computeInTurn(
-  work: StepWork,
-  { forwardBackward, embed }: Extract<Passes, { kind: 'in turn' }>,
-): Promise<StepResult | undefined> {
+export async function computeInTurn(work: StepWork): Promise<StepResult | undefined> {
   const { program, batches, reducer, input } = work;
-  const upstream = embed !== undefined && batches.size > 1 ? await embedFirst(work, embed) : undefined;
+  const { slots, embed } = program;
+  const known = embed !== undefined && batches.size > 1 ? await embedFirst(work, embed) : undefined;
   input.phase('forward and backward');
-  let contrastive = upstream?.result;
+  let contrastive = known?.result;
   for (const [k, batch] of batches) {
     reducer.check();
     const began = performance.now();
-    const running = forwardBackward.run(feedsOf(program.shape, batch));
-    const served = [
-      collect(work, forwardBackward, k),
-      program.objective === undefined
-        ? undefined
-        : upstream === undefined
-          ? gatherNow(work, forwardBackward, k, batch).then((result) => {
-              contrastive = result;
-            })
-          : answerAgain(work, forwardBackward, upstream.rows, k),
-    ];
-    await allEnded(running, served);
+    const running = slots.run(slot, feedsOf(program.shape, batch));
+    const answer: Answer = async (rows) => {
+      if (known === undefined) contrastive = await gatherNow(work, k, batch, rows);
+      else await answerWith(work, known.upstream, k);
+    };
+    await allEnded(running, [takeAll(work, k, answer)]);
     input.recorder?.run(began);
   }
   return contrastive;
 }
 
-/** Takes every bucket of micro-batch k as it leaves the graph, and adds it to the worker's partial sums. */
-async function collect({ program, input, sums, reducer }: StepWork, run: TracedFunction, k: number) {
-  for (const { index } of program.buckets) {
-    sums.put(index, k, await run.take(bucketPort(index)));
+/** Takes everything that the run of micro-batch k sends: buckets, as they leave the graph, into the worker's partial sums. */
+async function takeAll(
+  { program, input, sums, reducer }: StepWork,
+  k: number,
+  answer: Answer,
+): Promise<void> {
+  let answering: Promise<void> | undefined;
+  for (let left = program.slots.messages.length; left > 0; left -= 1) {
+    const { message, value } = await program.slots.take();
+    if (message.kind !== 'bucket') {
+      answering = answer(value).finally(() => value.free());
+      // Its error is thrown when all is taken: the run goes on to its end.
+      answering.catch(() => {});
+      continue;
+    }
+    sums.put(message.bucket, k, value);
     if (k < input.range.hi - 1) continue;
-    input.recorder?.left(index);
-    for (const { node, value } of sums.entries(index)) reducer.contribute(index, node, value.floats);
+    input.recorder?.left(message.bucket);
+    for (const { node, value } of sums.entries(message.bucket)) {
+      reducer.contribute(message.bucket, node, value.floats);
+    }
   }
+  await answering;
 }
 
-/** One micro-batch a worker: the embedding leaves the running step, and the upstream gradient goes back into it. */
+/** One micro-batch a worker: the gradient of the global loss goes back into the run that its embedding came from. */
 async function gatherNow(
   work: StepWork,
-  run: TracedFunction,
   k: number,
   batch: MicroBatch,
+  rows: HostTensor,
 ): Promise<StepResult> {
   const { program, clock, input } = work;
-  const rows = await run.take(embeddingPort);
   const gather = gatherOf(work);
   try {
     const gathering = performance.now();
@@ -63,14 +75,13 @@ async function gatherNow(
     gather.contribute('labels', k, Float32Array.from(batch.labels));
     const { result, upstream } = await clock.exposed(() => globalObjective(program, gather));
     input.recorder?.gather(gathering);
-    await answerWith(work, run, upstream, k);
+    await answerWith(work, upstream, k);
     return result;
   } catch (error) {
     // The run in flight must end, whatever became of the step: its gradients are thrown away.
-    await run.put(upstreamPort, new Float32Array(rows.data.length));
+    await program.slots.answer(slot, new Float32Array(rows.data.length));
     throw error;
   } finally {
-    rows.free();
     gather.close();
   }
 }
@@ -82,7 +93,7 @@ async function gatherNow(
 async function embedFirst(
   work: StepWork,
   embed: TracedFunction,
-): Promise<{ readonly result: StepResult; readonly rows: Float32Array }> {
+): Promise<{ readonly result: StepResult; readonly upstream: Float32Array }> {
   const { program, batches, reducer, input, clock } = work;
   input.phase('forward and backward');
   const gather = gatherOf(work);
@@ -100,7 +111,7 @@ async function embedFirst(
     const gathering = performance.now();
     const { result, upstream } = await clock.exposed(() => globalObjective(program, gather));
     input.recorder?.gather(gathering);
-    return { result, rows: upstream };
+    return { result, upstream };
   } finally {
     gather.close();
   }
@@ -110,13 +121,7 @@ function gatherOf({ program, exchange, input: { step, deadlineMs } }: StepWork):
   return new Gather({ exchange, step, microBatches: program.shape.microBatches, deadlineMs });
 }
 
-/** Puts micro-batch k's rows of the gradient into the run that waits for them. */
-async function answerWith({ program }: StepWork, run: TracedFunction, upstream: Float32Array, k: number) {
-  await run.put(upstreamPort, rowsOf(upstream, k, program.shape.microBatches));
-}
-
-/** The second pass of a micro-batch: its embedding is known, so it is taken out of the way. */
-async function answerAgain(work: StepWork, run: TracedFunction, upstream: Float32Array, k: number) {
-  await answerWith(work, run, upstream, k);
-  (await run.take(embeddingPort)).free();
+/** Gives micro-batch k's rows of the gradient to the run that waits for them. */
+async function answerWith({ program }: StepWork, upstream: Float32Array, k: number): Promise<void> {
+  await program.slots.answer(slot, rowsOf(upstream, k, program.shape.microBatches));
 }

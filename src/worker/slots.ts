@@ -1,4 +1,4 @@
-/** Forward-backward functions for micro-batches that are in flight together, one a slot: BatchNorm of one needs all others. */
+/** Forward-backward functions, one a slot: as many as micro-batches are in flight together. */
 import process from 'node:process';
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import { InStream, OutStream } from '../shared/engine/stream.js';
@@ -46,9 +46,10 @@ export class Slots {
   }
 
   /**
-   * Makes that many slots, if they are not there yet. Each has a function of its own: one for all micro-batches would be
-   * optimised as a whole, and its bits could depend on their number. After a loss a worker makes several in the middle of a
-   * step, so the event loop gets a turn after each: else the worker would be silent for too long.
+   * Makes that many slots, if they are not there yet: one where micro-batches are computed in turn, and one for each where
+   * BatchNorm needs all of them at once. Each has a function of its own: one for all would be optimised as a whole, and its
+   * bits could depend on their number. After a loss a worker makes several in the middle of a step, so the event loop gets a
+   * turn after each: else the worker would be silent for too long.
    * @throws LockstepError CONFIG when so many runs can't be in flight
    */
   async reserve(count: number): Promise<void> {
@@ -94,14 +95,14 @@ export class Slots {
     const messages: Message[] = [];
     const traced = traceForwardBackward(name, this.replica, this.shape, this.buckets, (t): Host => {
       const send = (message: Message, value: Parameters<Host['send']>[1]): void => {
-        t.sendTo(this.#out, { from, what: messages.length }, value);
+        t.send(this.#out, { from, what: messages.length }, value);
         messages.push(message);
       };
       return {
         send: (bucket, values) => send({ kind: 'bucket', bucket }, values),
         exchange: (kind, name, value) => {
           send({ kind, name, size: value.size }, value);
-          return tf.reshape(t.receiveFrom(answers, value.size), value.shape);
+          return tf.reshape(t.receive(answers, value.size), value.shape);
         },
       };
     });

@@ -6,7 +6,7 @@ import { lossScaleState } from '../shared/optimizer/loss-scaling.js';
 import type { Bucket } from '../shared/plan/buckets.js';
 import { traceApply } from './functions/apply.js';
 import { traceFingerprint } from './functions/fingerprint.js';
-import { traceEmbed, traceForwardBackward } from './functions/forward-backward.js';
+import { traceEmbed } from './functions/forward-backward.js';
 import { traceLossScale } from './functions/loss-scale.js';
 import { traceObjective } from './functions/objective.js';
 import type { Replica } from './replica.js';
@@ -14,14 +14,11 @@ import { Slots } from './slots.js';
 import { type StageShape, stageBuckets } from './stage-shape.js';
 import { stageState } from './stage-state.js';
 
-/** How a worker's micro-batches are computed. */
-export type Passes =
-  /** `embed` is for contrastive stages with more than one micro-batch a worker. */
-  | { readonly kind: 'in turn'; readonly forwardBackward: TracedFunction; readonly embed?: TracedFunction }
-  | { readonly kind: 'together'; readonly slots: Slots };
-
 export class StageProgram {
-  readonly passes: Passes;
+  /** Forward and backward. */
+  readonly slots: Slots;
+  /** For contrastive stages whose micro-batches are computed in turn, more than one a worker. */
+  readonly embed: TracedFunction | undefined;
   readonly apply: TracedFunction;
   /** Of what a step changes: see `changedBy`. */
   readonly fingerprint: TracedFunction;
@@ -35,9 +32,11 @@ export class StageProgram {
     readonly shape: StageShape,
     readonly buckets: readonly Bucket[],
     replica: Replica,
+    slots: Slots,
   ) {
     const { index, config, input, microBatches } = shape;
-    this.passes = passesOf(replica, shape, buckets);
+    this.slots = slots;
+    this.embed = isContrastive(config) && !shape.synchronized ? traceEmbed(replica, shape) : undefined;
     this.apply = traceApply(replica, shape, buckets);
     this.#lossScale = traceLossScale(replica, shape);
     this.fingerprint = traceFingerprint(
@@ -64,7 +63,7 @@ export class StageProgram {
    * @throws LockstepError CONFIG when they can't be computed together but must be
    */
   async reserve(microBatches: number): Promise<void> {
-    if (this.passes.kind === 'together') await this.passes.slots.reserve(microBatches);
+    await this.slots.reserve(this.shape.synchronized ? microBatches : 1);
   }
 
   /** The dynamic loss scale, and how many steps it has made the stage skip; undefined where there is none. */
@@ -79,7 +78,10 @@ export class StageProgram {
   /** Begins the stage in the replica, and traces its functions. */
   static async compile(replica: Replica, shape: StageShape, bucketBytes: number): Promise<StageProgram> {
     await replica.beginStage(stageState(shape));
-    return new StageProgram(shape, stageBuckets(shape, bucketBytes), replica);
+    const buckets = stageBuckets(shape, bucketBytes);
+    const slots = new Slots(replica, shape, buckets);
+    await slots.reserve(1);
+    return new StageProgram(shape, buckets, replica, slots);
   }
 }
 
@@ -89,18 +91,4 @@ function changedBy(shape: StageShape, replica: Replica): Variable[] {
   const averages = shape.config.ema === undefined ? [] : names.map((name) => replica.evaluated(name));
   const scale = shape.lossScale.kind === 'dynamic' ? [replica.state(lossScaleState.name)] : [];
   return [...names.map((name) => replica.trained(name)), ...averages, ...scale];
-}
-
-function passesOf(replica: Replica, shape: StageShape, buckets: readonly Bucket[]): Passes {
-  if (shape.synchronized) return { kind: 'together', slots: new Slots(replica, shape, buckets) };
-  return {
-    kind: 'in turn',
-    forwardBackward: traceForwardBackward(
-      `stage ${shape.index}: forward and backward`,
-      replica,
-      shape,
-      buckets,
-    ),
-    ...(isContrastive(shape.config) ? { embed: traceEmbed(replica, shape) } : {}),
-  };
 }

@@ -90,11 +90,7 @@ export async function runStep(
   });
   try {
     const work = { program, exchange, input, batches, sums, reducer, clock };
-    const { passes } = program;
-    const contrastive =
-      passes.kind === 'in turn'
-        ? await computeInTurn(work, passes)
-        : await computeTogether(work, passes.slots);
+    const contrastive = program.shape.synchronized ? await computeTogether(work) : await computeInTurn(work);
     clock.lap('compute');
     phase('reduce');
     await Promise.all(program.buckets.map(({ index }) => reducer.result(index)));

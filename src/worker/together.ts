@@ -9,8 +9,9 @@ import type { Exchange, Message, Slots } from './slots.js';
 import type { StepWork } from './step.js';
 
 /** Sums the worker's buckets and contributes them. Returns what the contrastive objective came to, if that is the stage's. */
-export async function computeTogether(work: StepWork, slots: Slots): Promise<StepResult | undefined> {
+export async function computeTogether(work: StepWork): Promise<StepResult | undefined> {
   const { program, exchange, input, batches } = work;
+  const { slots } = program;
   const { step, deadlineMs, phase } = input;
   const gather = new Gather({ exchange, step, microBatches: program.shape.microBatches, deadlineMs });
   try {

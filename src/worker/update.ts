@@ -2,8 +2,8 @@
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import { emaDecay } from '../shared/optimizer/ema.js';
 import { optimizerFeeds, type UpdateInput } from '../shared/optimizer/optimizer.js';
+import { bucketInput } from './functions/apply.js';
 import { averageInput } from './functions/average.js';
-import { bucketPort } from './functions/forward-backward.js';
 import type { StageProgram } from './stage-program.js';
 
 /** What a step was applied with. */
@@ -23,7 +23,7 @@ export async function applyStep(
   reduced: readonly HostTensor[],
   { stepInStage, ...rates }: Omit<UpdateInput, 'update'> & { readonly stepInStage: number },
 ): Promise<Applied> {
-  const buckets = Object.fromEntries(reduced.map((tensor, index) => [bucketPort(index), tensor]));
+  const buckets = Object.fromEntries(reduced.map((tensor, index) => [bucketInput(index), tensor]));
   const { optimizer, ema } = program.shape.config;
   const scaling = await program.readLossScale();
   // Skipped steps are no updates: bias corrections and averages don't count them.

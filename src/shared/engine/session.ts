@@ -17,7 +17,7 @@ export interface Signature {
   readonly targets: readonly Operation[];
   /**
    * Whether it runs beside a longer one, in the thread that calls it: it would otherwise wait for one of the session's
-   * threads, and a bucket would leave its port only when the step is over. Default false.
+   * threads, and a bucket would leave its stream only when the step is over. Default false.
    */
   readonly beside?: boolean;
 }
@@ -111,7 +111,7 @@ export class Session {
     return declared;
   }
 
-  /** Adds operations to the graph by hand: what ports need. */
+  /** Adds operations to the graph by hand: what streams need. */
   get graph(): Graph {
     return this.#graph;
   }
@@ -161,7 +161,7 @@ export class Session {
     };
   }
 
-  /** Ends the session; runs that wait at a port are cancelled and rejected. */
+  /** Ends the session; runs that wait at a stream are cancelled and rejected. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

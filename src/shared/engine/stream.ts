@@ -1,4 +1,7 @@
-/** Queues for runs that exchange many values with the host: a port for each would cost a signature and a waiting thread each. */
+/**
+ * Queues through which runs exchange values with the host while they go on. One for many values, with marks: every
+ * queue's run is a signature of its own, for which TensorFlow copies the whole graph.
+ */
 import { tfType } from './dtype.js';
 import type { GraphOutput } from './graph.js';
 import { HostTensor } from './host-tensor.js';

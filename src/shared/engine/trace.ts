@@ -5,7 +5,7 @@
 import type { NamedTensorMap, Tensor } from '@tensorflow/tfjs-node-gpu';
 import { LockstepError } from '../errors.js';
 import { TensorFlowError } from './c-api.js';
-import { type DType, describe, hostType, tfType } from './dtype.js';
+import { describe, hostType, tfType } from './dtype.js';
 import type { Attribute, Attributes, Graph, GraphOutput, Operation, OperationOptions } from './graph.js';
 import { HostTensor } from './host-tensor.js';
 import type { InStream, OutStream } from './stream.js';
@@ -52,25 +52,16 @@ interface NodeBackend {
 const firstTracedId = 2 ** 30;
 let nextTracedId = firstTracedId;
 
-export interface PortDeclaration {
-  readonly direction: 'out' | 'in';
-  readonly queue: GraphOutput;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
 /** What a trace recorded. */
 export interface Recording {
   readonly inputs: ReadonlyMap<string, GraphOutput>;
   readonly outputs: ReadonlyMap<string, GraphOutput>;
   /** Operations that are run for what they do: assignments and sends. */
   readonly effects: readonly Operation[];
-  readonly ports: ReadonlyMap<string, PortDeclaration>;
 }
 
 export class Trace {
   readonly #inputs = new Map<string, GraphOutput>();
-  readonly #ports = new Map<string, PortDeclaration>();
   readonly #effects: Operation[] = [];
   readonly #outputs = new Map<number, GraphOutput>();
   readonly #born = new WeakSet<object>();
@@ -98,7 +89,7 @@ export class Trace {
       tf.tidy(() => {
         for (const [key, tensor] of Object.entries(build(trace))) outputs.set(key, trace.#output(tensor));
       });
-      return { inputs: trace.#inputs, outputs, effects: trace.#effects, ports: trace.#ports };
+      return { inputs: trace.#inputs, outputs, effects: trace.#effects };
     });
   }
 
@@ -163,28 +154,15 @@ export class Trace {
     return operation.outputs.map((output) => this.#wrap(output));
   }
 
-  /** Hands `tensor` to the host as soon as it is computed, while the run goes on. */
-  send(port: string, tensor: Tensor): void {
-    const value = this.#output(tensor);
-    const queue = this.#declarePort(port, 'out', hostType(value.type), value.shape);
-    // On the CPU, so that the copy from a GPU begins while backward goes on there.
-    const enqueue = this.#add(
-      'QueueEnqueueV2',
-      [queue, value],
-      { Tcomponents: { kind: 'types', value: [value.type] } },
-      { device: '/device:CPU:0' },
-    );
-    this.#effects.push(enqueue);
-  }
-
-  /** The same through a stream, which carries many values of many runs; the marks say which this one is. */
-  sendTo(stream: OutStream, marks: { readonly from: number; readonly what: number }, tensor: Tensor): void {
+  /** Hands `tensor` to the host as soon as it is computed, while the run goes on; the marks say which value it is. */
+  send(stream: OutStream, marks: { readonly from: number; readonly what: number }, tensor: Tensor): void {
     const host = HostTensor.from('int32', [2], [marks.from, marks.what]);
     try {
       const enqueue = this.#add(
         'QueueEnqueueV2',
         [stream.queue, this.graph.constant(host), this.#output(tensor)],
         { Tcomponents: { kind: 'types', value: [tfType.int32, tfType.float32] } },
+        // On the CPU, so that the copy from a GPU begins while backward goes on there.
         { device: '/device:CPU:0' },
       );
       this.#effects.push(enqueue);
@@ -193,38 +171,25 @@ export class Trace {
     }
   }
 
-  /** A value that the host puts in while the run goes on; whatever depends on it waits. */
-  receive(port: string, dtype: 'float32' | 'int32', shape: readonly number[]): Tensor {
-    return this.#wrap(this.#dequeue(this.#declarePort(port, 'in', dtype, shape), dtype, shape).shaped);
-  }
-
-  /** The stream's next float32 [size]: a run takes them in the order in which its trace asked for them. */
-  receiveFrom(stream: InStream, size: number): Tensor {
+  /**
+   * The stream's next float32 [size], which the host puts in while the run goes on; whatever depends on it waits. A run
+   * takes them in the order in which its trace asked for them.
+   */
+  receive(stream: InStream, size: number): Tensor {
     const before = this.#received.get(stream);
-    const after = before === undefined ? [] : [before];
-    const { dequeue, shaped } = this.#dequeue(stream.queue, 'float32', [size], after);
-    this.#received.set(stream, dequeue);
-    return this.#wrap(shaped);
-  }
-
-  #dequeue(
-    queue: GraphOutput,
-    dtype: 'float32' | 'int32',
-    shape: readonly number[],
-    after: readonly Operation[] = [],
-  ) {
     const dequeue = this.#add(
       'QueueDequeueV2',
-      [queue],
-      { component_types: { kind: 'types', value: [tfType[dtype]] } },
-      { device: '/device:CPU:0', after: [...this.#after, ...after] },
+      [stream.queue],
+      { component_types: { kind: 'types', value: [tfType.float32] } },
+      { device: '/device:CPU:0', after: before === undefined ? this.#after : [...this.#after, before] },
     );
+    this.#received.set(stream, dequeue);
     // A queue does not tell its elements' shape to shape inference; whatever follows needs it.
     const shaped = this.#add('EnsureShape', [dequeue.outputs[0]!], {
-      T: { kind: 'type', value: tfType[dtype] },
-      shape: { kind: 'shape', value: shape },
+      T: { kind: 'type', value: tfType.float32 },
+      shape: { kind: 'shape', value: [size] },
     });
-    return { dequeue, shaped: shaped.outputs[0]! };
+    return this.#wrap(shaped.outputs[0]!);
   }
 
   /** Whatever `then` records runs after the effects that `first` records. */
@@ -253,24 +218,6 @@ export class Trace {
     } finally {
       this.#after = outer;
     }
-  }
-
-  #declarePort(name: string, direction: 'in' | 'out', dtype: DType, shape: readonly number[]): GraphOutput {
-    if (this.#ports.has(name)) throw this.#error(`Two ports are called '${name}'.`);
-    const queue = this.#add(
-      'FIFOQueueV2',
-      [],
-      {
-        component_types: { kind: 'types', value: [tfType[dtype]] },
-        shapes: { kind: 'shapes', value: [shape] },
-        capacity: { kind: 'int', value: 2 },
-        // Without a name of its own a queue would be shared by all that have none.
-        shared_name: { kind: 'string', value: `${this.name}/${name}` },
-      },
-      { device: '/device:CPU:0', after: [] },
-    ).outputs[0]!;
-    this.#ports.set(name, { direction, queue, dtype, shape });
-    return queue;
   }
 
   #castToFloat(value: GraphOutput): GraphOutput {

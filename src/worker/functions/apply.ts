@@ -10,8 +10,9 @@ import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
 import { slotName } from '../stage-state.js';
 import { averages } from './average.js';
-import { bucketPort } from './forward-backward.js';
 import { guarded, lossScale } from './loss-scale.js';
+
+export const bucketInput = (index: number): string => `bucket-${index}`;
 
 /**
  * Inputs: `bucket-i` float32 [size] for every bucket, those of the optimiser (see `optimizerFeeds`), and `averageRest`
@@ -64,7 +65,7 @@ export function traceApply(replica: Replica, stage: StageShape, buckets: readonl
 function unpack(t: Trace, buckets: readonly Bucket[]): ReadonlyMap<string, Tensor1D> {
   const reduced = new Map<string, Tensor1D>();
   for (const { index, size, entries } of buckets) {
-    const flat = t.input(bucketPort(index), 'float32', [size]) as Tensor1D;
+    const flat = t.input(bucketInput(index), 'float32', [size]) as Tensor1D;
     const sizes = entries.map((entry) => entry.size);
     const parts = entries.length === 1 ? [flat] : tf.split(flat, sizes);
     for (const [i, { name }] of entries.entries()) reduced.set(name, parts[i] as Tensor1D);

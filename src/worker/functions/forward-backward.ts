@@ -15,10 +15,6 @@ import { encoding } from './encode.js';
 import { lossScale } from './loss-scale.js';
 import { ReplicaScope } from './scope.js';
 
-export const bucketPort = (index: number): string => `bucket-${index}`;
-export const embeddingPort = 'embedding';
-export const upstreamPort = 'upstream';
-
 /**
  * What a micro-batch exchanges with all others of its step: its embeddings for the gradient of the global loss with
  * respect to them, or what BatchNorm knows of it for what is true of the global batch.
@@ -33,17 +29,6 @@ export interface Host {
   exchange(kind: ExchangeKind, name: string, value: Tensor): Tensor;
 }
 
-/** A port for each bucket, and two for embeddings. */
-function ports(t: Trace): Host {
-  return {
-    send: (bucket, values) => t.send(bucketPort(bucket), values),
-    exchange: (_kind, _name, rows) => {
-      t.send(embeddingPort, rows);
-      return t.receive(upstreamPort, 'float32', rows.shape);
-    },
-  };
-}
-
 /**
  * Inputs: `images` uint8 [rows,32,32,3] (`features` float32 [rows,f] where the stage caches them), `labels` int32 [rows],
  * `dropoutSeed` int32 [2] where the stage drops out, and what augmentation needs: see `feedsOf`. Every bucket is sent to
@@ -55,7 +40,7 @@ export function traceForwardBackward(
   replica: Replica,
   stage: StageShape,
   buckets: readonly Bucket[],
-  hostOf: (t: Trace) => Host = ports,
+  hostOf: (t: Trace) => Host,
 ): TracedFunction {
   return replica.session.trace(name, (t) => {
     const host = hostOf(t);
