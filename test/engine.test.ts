@@ -1,6 +1,7 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks';
 import type { Tensor } from '@tensorflow/tfjs-node-gpu';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Graph } from '../src/shared/engine/graph.js';
 import { HostTensor, liveHostTensors } from '../src/shared/engine/host-tensor.js';
 import { Session } from '../src/shared/engine/session.js';
 import { InStream, OutStream } from '../src/shared/engine/stream.js';
@@ -55,6 +56,52 @@ describe('a traced function', () => {
     const [value] = await session.read([counter]);
     expect([...value!.floats]).toEqual([11, 22]);
     value!.free();
+  });
+});
+
+describe('constants', () => {
+  it('are one operation for each value, type and shape, and remain apart otherwise', async () => {
+    const made = vi.spyOn(Graph.prototype, 'constant');
+    try {
+      const traced = session.trace('constants', (t) => {
+        const x = t.input('x', 'float32', [2]);
+        const one = t.constant(tf.tensor([0, 0]));
+        const other = t.constant(tf.tensor([0, 0], [1, 2]));
+        // The same bytes again, as int32.
+        const third = t.constant(tf.tensor([0, 0], [2], 'int32'));
+        const again = t.constant(tf.tensor([0, 0]));
+        return { sum: tf.add(tf.add(x, one), again), row: other, third };
+      });
+      expect(made).toHaveBeenCalledTimes(3);
+      const { sum, row, third } = await traced.run({ x: [1, 2] });
+      expect([...sum!.floats]).toEqual([1, 2]);
+      expect([row!.shape, third!.dtype]).toEqual([[1, 2], 'int32']);
+      for (const tensor of [sum, row, third]) tensor!.free();
+    } finally {
+      made.mockRestore();
+    }
+  });
+
+  it('are there for what only a condition allows, too', async () => {
+    const kept = session.variable('kept', 'float32', [1]);
+    const conditional = session.trace('conditional', (t) => {
+      const allowed = t.input('allowed', 'int32', []);
+      const y = tf.mul(t.input('x', 'float32', [1]), 3);
+      t.onlyIf(tf.greater(allowed, 0), () => t.assign(kept, tf.mul(t.read(kept), 3)));
+      return { y };
+    });
+    await session.assign(new Map([[kept, (out: Float32Array) => out.fill(2)]]));
+    for (const [allowed, expected] of [
+      [0, 2],
+      [1, 6],
+    ]) {
+      const { y } = await conditional.run({ allowed: [allowed!], x: [1] });
+      expect(y!.scalar).toBe(3);
+      y!.free();
+      const [value] = await session.read([kept]);
+      expect(value!.scalar).toBe(expected);
+      value!.free();
+    }
   });
 });
 

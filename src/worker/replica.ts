@@ -2,7 +2,7 @@
 
 import { elementCount } from '../shared/engine/dtype.js';
 import type { HostTensor } from '../shared/engine/host-tensor.js';
-import type { Session } from '../shared/engine/session.js';
+import type { Fill, Session } from '../shared/engine/session.js';
 import type { Variable } from '../shared/engine/variable.js';
 import { LockstepError } from '../shared/errors.js';
 import { initialize } from '../shared/model/initialize.js';
@@ -38,10 +38,12 @@ export class Replica {
 
   /** Gives weights and statistics their first values: a pure function of the seed and each tensor's name. */
   async initialize(seed: number): Promise<void> {
-    const values = new Map<Variable, Float32Array>();
-    for (const spec of this.model.parameters) values.set(this.parameter(spec.name), initialize(spec, seed));
-    for (const { name, shape, init } of this.model.statistics) {
-      values.set(this.statistic(name), new Float32Array(elementCount(shape)).fill(init));
+    const values = new Map<Variable, Fill>();
+    for (const spec of this.model.parameters) {
+      values.set(this.parameter(spec.name), (out) => initialize(spec, seed, out));
+    }
+    for (const { name, init } of this.model.statistics) {
+      values.set(this.statistic(name), (out) => out.fill(init));
     }
     await this.session.assign(values);
   }
@@ -74,10 +76,8 @@ export class Replica {
 
   /** Starts a stage: what it keeps beside weights and statistics gets its first values; what earlier stages kept is dropped. */
   async beginStage({ zeros, values, averaged }: StageState): Promise<void> {
-    const first = new Map<Variable, ArrayLike<number>>();
-    for (const { name, shape } of zeros) {
-      first.set(this.#declareState(name, shape), new Float32Array(elementCount(shape)));
-    }
+    const first = new Map<Variable, ArrayLike<number> | Fill>();
+    for (const { name, shape } of zeros) first.set(this.#declareState(name, shape), (out) => out.fill(0));
     for (const { name, shape, initial } of values) first.set(this.#declareState(name, shape), initial);
     this.#raw = new Map(averaged.map(({ name, shape }) => [name, this.#declareState(`raw/${name}`, shape)]));
     this.#activeState = [...first.keys(), ...this.#raw.values()];

@@ -53,7 +53,7 @@ export class Slots {
    * @throws LockstepError CONFIG when so many runs can't be in flight
    */
   async reserve(count: number): Promise<void> {
-    const most = Number(process.env.UV_THREADPOOL_SIZE ?? 4) - otherThreads;
+    const most = Math.max(1, Number(process.env.UV_THREADPOOL_SIZE ?? 4) - otherThreads);
     if (count > most) {
       throw new LockstepError(
         'CONFIG',

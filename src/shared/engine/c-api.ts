@@ -112,9 +112,6 @@ export const c = {
   setAttrShape: declare<(d: Pointer, name: string, dims: Bytes, rank: number) => void>(
     'void TF_SetAttrShape(void *d, const char *name, const void *dims, int rank)',
   ),
-  setAttrShapeList: declare<(d: Pointer, name: string, dims: Bytes, ranks: Bytes, n: number) => void>(
-    'void TF_SetAttrShapeList(void *d, const char *name, const void *dims, const void *ranks, int n)',
-  ),
   setAttrTensor: declare<(d: Pointer, name: string, t: Pointer, s: Pointer) => void>(
     'void TF_SetAttrTensor(void *d, const char *name, void *t, void *s)',
   ),

@@ -1,7 +1,7 @@
 /** A TF_Graph under construction: operations in, outputs with their inferred type and shape back. */
 import { c, checked, type OutputRef, type Pointer, packOutputs } from './c-api.js';
 import { tfType } from './dtype.js';
-import { HostTensor } from './host-tensor.js';
+import type { HostTensor } from './host-tensor.js';
 import { inputLists } from './op-def.js';
 
 /** An attribute, in the kinds that TensorFlow distinguishes. */
@@ -10,7 +10,6 @@ export type Attribute =
   | { readonly kind: 'bool'; readonly value: boolean }
   | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'shape' | 'ints' | 'floats' | 'types'; readonly value: readonly number[] }
-  | { readonly kind: 'shapes'; readonly value: readonly (readonly number[])[] }
   | { readonly kind: 'tensor'; readonly value: HostTensor }
   /** A serialised AttrValue: for a tensor of strings, which no HostTensor holds. */
   | { readonly kind: 'proto'; readonly value: Uint8Array };
@@ -76,14 +75,11 @@ export class Graph {
   }
 
   /** A constant whose value is stored in the graph. `value` may be freed afterwards. */
-  constant(value: HostTensor, options?: OperationOptions): GraphOutput {
-    const operation = this.add(
-      'Const',
-      [],
-      { dtype: { kind: 'type', value: tfType[value.dtype] }, value: { kind: 'tensor', value } },
-      options,
-    );
-    return operation.outputs[0]!;
+  constant(value: HostTensor): GraphOutput {
+    return this.add('Const', [], {
+      dtype: { kind: 'type', value: tfType[value.dtype] },
+      value: { kind: 'tensor', value },
+    }).outputs[0]!;
   }
 
   #outputs(pointer: Pointer): GraphOutput[] {
@@ -140,9 +136,6 @@ function setAttribute(description: Pointer, name: string, attribute: Attribute):
     case 'types':
       c.setAttrTypeList(description, name, Int32Array.from(attribute.value), attribute.value.length);
       break;
-    case 'shapes':
-      setShapeList(description, name, attribute.value);
-      break;
     case 'proto':
       checked((status) =>
         c.setAttrValueProto(description, name, attribute.value, attribute.value.length, status),
@@ -150,26 +143,5 @@ function setAttribute(description: Pointer, name: string, attribute: Attribute):
       break;
     case 'tensor':
       checked((status) => c.setAttrTensor(description, name, attribute.value.pointer, status));
-  }
-}
-
-function setShapeList(description: Pointer, name: string, shapes: readonly (readonly number[])[]): void {
-  // int64_t const* const*: the shapes themselves lie in one HostTensor, so that their addresses are known.
-  const total = shapes.reduce((sum, shape) => sum + Math.max(shape.length, 1), 0);
-  const storage = HostTensor.allocate('int64', [total]);
-  try {
-    const base = c.tensorData(storage.pointer);
-    const values = storage.data as BigInt64Array;
-    const addresses = new BigUint64Array(shapes.length);
-    let offset = 0;
-    shapes.forEach((shape, i) => {
-      addresses[i] = base + BigInt(offset * 8);
-      values.set(int64s(shape), offset);
-      offset += Math.max(shape.length, 1);
-    });
-    const ranks = Int32Array.from(shapes, (shape) => shape.length);
-    c.setAttrShapeList(description, name, addresses, ranks, shapes.length);
-  } finally {
-    storage.free();
   }
 }

@@ -25,6 +25,9 @@ export interface Signature {
 /** Feeds in the order of the signature's inputs; they stay the caller's. The outputs are the caller's to free. */
 export type PreparedRun = (feeds: readonly HostTensor[]) => Promise<HostTensor[]>;
 
+/** Writes a variable's value to `out`, row-major; what is there before means nothing. */
+export type Fill = (out: Float32Array) => void;
+
 /** What reads a variable, and what sets it. */
 interface DeclaredVariable {
   readonly read: OutputRef;
@@ -83,16 +86,24 @@ export class Session {
   }
 
   /**
-   * Sets variables from the host, in one run: every further signature costs TensorFlow a copy of the whole graph. The
-   * values are copied, so that TensorFlow may keep the memory it is given.
+   * Sets variables from the host, in one run: every further signature costs TensorFlow a copy of the whole graph. Values
+   * are copied, so that TensorFlow may keep the memory it is given; a function of a float32 variable's writes them there.
    */
-  async assign(values: ReadonlyMap<Variable, ArrayLike<number>>): Promise<void> {
+  async assign(values: ReadonlyMap<Variable, ArrayLike<number> | Fill>): Promise<void> {
     const declared = [...values.keys()].map((variable) => this.#declared(variable));
     const inputs = declared.map(({ value }) => value);
     const targets = declared.map(({ assign }) => assign);
     const feeds: HostTensor[] = [];
     try {
-      for (const [{ dtype, shape }, data] of values) feeds.push(HostTensor.from(dtype, shape, data));
+      for (const [{ dtype, shape }, given] of values) {
+        if (typeof given !== 'function') {
+          feeds.push(HostTensor.from(dtype, shape, given));
+          continue;
+        }
+        const feed = HostTensor.allocate(dtype, shape);
+        feeds.push(feed);
+        given(feed.floats);
+      }
       await this.prepare({ inputs, outputs: [], targets })(feeds);
     } finally {
       for (const feed of feeds) feed.free();

@@ -66,6 +66,8 @@ export class Trace {
   readonly #outputs = new Map<number, GraphOutput>();
   readonly #born = new WeakSet<object>();
   readonly #received = new Map<InStream, Operation>();
+  /** By what they hold: a third of a network's operations would be shapes and numbers that it has already. */
+  readonly #constants = new Map<string, GraphOutput>();
   #after: readonly Operation[] = [];
   #kernel = 'no tfjs call';
 
@@ -111,7 +113,7 @@ export class Trace {
   constant(eager: Tensor): Tensor {
     const host = HostTensor.from(hostType(tfType[eager.dtype as 'float32']), eager.shape, eager.dataSync());
     try {
-      return this.#wrap(this.graph.constant(host, { after: this.#after }));
+      return this.#wrap(this.#constant(host));
     } finally {
       host.free();
     }
@@ -119,11 +121,12 @@ export class Trace {
 
   /** A string, as some of TensorFlow's operations want for an option. */
   text(value: string): Tensor {
-    const { outputs } = this.#add('Const', [], {
-      dtype: { kind: 'type', value: tfType.string },
-      value: { kind: 'proto', value: stringAttribute(value) },
-    });
-    return this.#wrap(outputs[0]!);
+    const make = () =>
+      this.graph.add('Const', [], {
+        dtype: { kind: 'type', value: tfType.string },
+        value: { kind: 'proto', value: stringAttribute(value) },
+      }).outputs[0]!;
+    return this.#wrap(this.#once(`string ${value}`, make));
   }
 
   /** The variable's value when the run gets here. */
@@ -160,7 +163,7 @@ export class Trace {
     try {
       const enqueue = this.#add(
         'QueueEnqueueV2',
-        [stream.queue, this.graph.constant(host), this.#output(tensor)],
+        [stream.queue, this.#constant(host), this.#output(tensor)],
         { Tcomponents: { kind: 'types', value: [tfType.int32, tfType.float32] } },
         // On the CPU, so that the copy from a GPU begins while backward goes on there.
         { device: '/device:CPU:0' },
@@ -218,6 +221,19 @@ export class Trace {
     } finally {
       this.#after = outer;
     }
+  }
+
+  /** It follows nothing, even where other operations do: it is there from the start, and they wait for themselves. */
+  #constant(value: HostTensor): GraphOutput {
+    const { dtype, shape, data } = value;
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+    return this.#once(`${dtype} [${shape}] ${bytes}`, () => this.graph.constant(value));
+  }
+
+  #once(key: string, make: () => GraphOutput): GraphOutput {
+    const constant = this.#constants.get(key) ?? make();
+    this.#constants.set(key, constant);
+    return constant;
   }
 
   #castToFloat(value: GraphOutput): GraphOutput {
@@ -318,7 +334,7 @@ export class Trace {
         const host = HostTensor.from(hostType(dtype), shape, values);
         try {
           const id = nextTracedId++;
-          this.#outputs.set(id, this.graph.constant(host, { after: this.#after }));
+          this.#outputs.set(id, this.#constant(host));
           return id;
         } finally {
           host.free();

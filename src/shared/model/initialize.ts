@@ -2,12 +2,19 @@
 import { fillNormal, uniform } from '../random/keyed.js';
 import type { ParameterSpec } from './model.js';
 
-/** He normal: N(0, 2/fan) (He et al. 2015, fan-out as in torchvision). Glorot uniform: ±√(6/(fanIn+fanOut)). */
-export function initialize({ name, shape, init }: ParameterSpec, seed: number): Float32Array {
-  const values = new Float32Array(shape.reduce((product, n) => product * n, 1));
+/**
+ * He normal: N(0, 2/fan) (He et al. 2015, fan-out as in torchvision). Glorot uniform: ±√(6/(fanIn+fanOut)).
+ *
+ * @param values where they go, whatever was there before
+ */
+export function initialize(
+  { name, shape, init }: ParameterSpec,
+  seed: number,
+  values: Float32Array = new Float32Array(shape.reduce((product, n) => product * n, 1)),
+): Float32Array {
   switch (init.kind) {
     case 'zeros':
-      return values;
+      return values.fill(0);
     case 'ones':
       return values.fill(1);
     case 'identity':

@@ -54,10 +54,16 @@ const ofKernel: LineTransform = [
 export function winogradConvolution(x: Tensor4D, kernel: Tensor4D): Tensor4D {
   const [batch, height, width, inputs] = x.shape;
   const outputs = kernel.shape[3];
-  // Constants are made where they are used: a gradient can't take them from outside.
-  const image = () => planeTransform(line(ofImage, height, 1), line(ofImage, width, 1));
-  const pixels = () => planeTransform(line(toPixels, height, 0), line(toPixels, width, 0));
-  const filter = () => planeTransform(ofKernel, ofKernel);
+  // Tensors are made where they are used: a gradient can't take them from outside.
+  const image = () =>
+    matrix(`image ${height}x${width}`, () =>
+      planeTransform(line(ofImage, height, 1), line(ofImage, width, 1)),
+    );
+  const pixels = () =>
+    matrix(`pixels ${height}x${width}`, () =>
+      planeTransform(line(toPixels, height, 0), line(toPixels, width, 0)),
+    );
+  const filter = () => matrix('filter', () => planeTransform(ofKernel, ofKernel));
   const atPoints = (rows: Tensor2D, channels: number): Tensor3D =>
     tf.reshape(rows, [points ** 2, -1, channels]);
   const ofTiles = (products: Tensor3D, channels: number): Tensor2D =>
@@ -99,12 +105,20 @@ function line(transform: readonly (readonly number[])[], extent: number, before:
   );
 }
 
+/** A network's layers of one size have the same. */
+const matrices = new Map<string, number[][]>();
+
+function matrix(key: string, make: () => number[][]): Tensor2D {
+  const rows = matrices.get(key) ?? make();
+  matrices.set(key, rows);
+  return tf.tensor2d(rows);
+}
+
 /** Of all pixels at once, [points²·tiles, pixels]: at a pair of points, one transform for each tile. */
-function planeTransform(down: LineTransform, across: LineTransform): Tensor2D {
-  const rows = down.flatMap((downTiles) =>
+function planeTransform(down: LineTransform, across: LineTransform): number[][] {
+  return down.flatMap((downTiles) =>
     across.flatMap((acrossTiles) =>
       downTiles.flatMap((y) => acrossTiles.map((x) => y.flatMap((a) => x.map((b) => a * b)))),
     ),
   );
-  return tf.tensor2d(rows);
 }
