@@ -8,6 +8,7 @@ describe('GPUs', () => {
     expect(visibleGpus({ CUDA_VISIBLE_DEVICES: '2,GPU-7' })).toEqual(['2', 'GPU-7']);
     expect(visibleGpus({ CUDA_VISIBLE_DEVICES: '' })).toEqual([]);
     expect(visibleGpus({ CUDA_VISIBLE_DEVICES: '-1' })).toEqual([]);
+    expect(visibleGpus({ CUDA_VISIBLE_DEVICES: '0, 1,-1,2' })).toEqual(['0', '1']);
   });
 
   it('go to workers one by one, and no worker gets none of some', () => {

@@ -38,7 +38,12 @@ export function idleGpus(
 /** The GPUs that processes of this host may use, as CUDA_VISIBLE_DEVICES names them; empty without any. */
 export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): readonly string[] {
   const chosen = environment.CUDA_VISIBLE_DEVICES;
-  if (chosen !== undefined) return chosen.split(',').filter((name) => name !== '' && name !== '-1');
+  if (chosen !== undefined) {
+    const names = chosen.split(',').map((name) => name.trim());
+    // As CUDA reads it: what means none hides all that follow.
+    const end = names.findIndex((name) => name === '' || name === '-1');
+    return end === -1 ? names : names.slice(0, end);
+  }
   try {
     const listed = execFileSync('nvidia-smi', ['-L'], {
       encoding: 'utf8',

@@ -65,9 +65,3 @@ export class Sampler {
     return this.#order;
   }
 }
-
-/** The sample ids of every micro-batch of one step, K arrays [m]; for many steps keep a `Sampler`. */
-export function stepSamples(sampling: Sampling, epoch: number, step: number): Int32Array[] {
-  const sampler = new Sampler(sampling);
-  return Array.from({ length: sampling.microBatches }, (_, k) => sampler.microBatch(epoch, step, k));
-}

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { reduceTree } from '../../../test/reduce-tree.js';
 import { uniform } from '../random/keyed.js';
 import { permutation } from '../random/permutation.js';
 import { rangeOf } from './range.js';
-import { coveringNodes, reduceTree, split, TreeAccumulator } from './tree.js';
+import { coveringNodes, split, TreeAccumulator } from './tree.js';
 
 /** Values of very different size, so that float32 addition depends on its order. */
 const leaf = (k: number): number => Math.fround((uniform(1, 'leaf', k) - 0.5) * 10 ** ((k * 7) % 5));

@@ -37,18 +37,6 @@ export function coveringNodes(lo: number, hi: number, leaves: number): Node[] {
   return found;
 }
 
-/** The sum over all leaves by recursion: what every other way of adding must equal, bit for bit. */
-export function reduceTree<T>(leaves: number, leaf: (index: number) => T, add: Add<T>): T {
-  const sum = (lo: number, hi: number): T => {
-    if (hi - lo === 1) return leaf(lo);
-    const middle = split(lo, hi);
-    const left = sum(lo, middle);
-    return add(left, sum(middle, hi));
-  };
-  if (leaves < 1) throw new RangeError('A tree needs at least one leaf');
-  return sum(0, leaves);
-}
-
 /**
  * Sums node values as they come, in any order of arrival and always in the tree's order of addition: two siblings
  * are merged as soon as both are there. A worker feeds its leaves and takes the covering nodes of its range; with

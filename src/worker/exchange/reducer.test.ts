@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { bits, gradient, MemoryNetwork, seeded } from '../../../test/allreduce-fixture.js';
+import { reduceTree } from '../../../test/reduce-tree.js';
 import { rangeOf } from '../../shared/plan/range.js';
-import { coveringNodes, type Node, reduceTree, TreeAccumulator } from '../../shared/plan/tree.js';
+import { coveringNodes, type Node, TreeAccumulator } from '../../shared/plan/tree.js';
 import { Reducer, sentBytes } from './reducer.js';
 
 const plainAdd = (a: Float32Array, b: Float32Array) => a.map((value, i) => value + b[i]!);
