@@ -133,3 +133,13 @@ export function relativeError(found: Gradients, expected: Gradients, scale = 1):
   }
   return Math.sqrt(difference / size);
 }
+
+/** A worker whose links are gone as soon as it would send this. */
+export function leavingAt(what: string, worker: Worker): Worker {
+  const { send } = worker.mesh;
+  worker.mesh.send = function (this: Mesh, ...message: Parameters<Mesh['send']>) {
+    if (message[1].bucket === what) void this.close();
+    else send.apply(this, message);
+  };
+  return worker;
+}

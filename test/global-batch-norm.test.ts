@@ -12,9 +12,8 @@ import { normalize } from '../src/shared/model/input.js';
 import { buildModel, imageShape } from '../src/shared/model/model.js';
 import { imagesOfRows } from '../src/shared/plan/views.js';
 import { hash32 } from '../src/shared/random/keyed.js';
-import type { Mesh } from '../src/shared/transport/mesh.js';
 import type { MicroBatch } from '../src/worker/step.js';
-import { type Gradients, gradientsOf, relativeError, Workers } from './distributed.js';
+import { type Gradients, gradientsOf, leavingAt, relativeError, Workers } from './distributed.js';
 import { contrastiveLoss, softmaxLoss } from './loss-definitions.js';
 
 const K = 5;
@@ -157,16 +156,6 @@ describe.each(['softmax', 'npairs'] as const)('%s', (objective) => {
     },
   );
 });
-
-/** A worker whose links are gone as soon as it would send this. */
-function leavingAt<T extends { readonly mesh: Mesh }>(what: string, worker: T): T {
-  const { send } = worker.mesh;
-  worker.mesh.send = function (this: Mesh, ...message: Parameters<Mesh['send']>) {
-    if (message[1].bucket === what) void this.close();
-    else send.apply(this, message);
-  };
-  return worker;
-}
 
 it('says so when a worker would have more runs in flight than threads', async () => {
   const [worker] = await workersFor(configOf('softmax')).start(1);

@@ -9,6 +9,7 @@ describe('GPUs', () => {
     expect(visibleGpus({ CUDA_VISIBLE_DEVICES: '' })).toEqual([]);
     expect(visibleGpus({ CUDA_VISIBLE_DEVICES: '-1' })).toEqual([]);
     expect(visibleGpus({ CUDA_VISIBLE_DEVICES: '0, 1,-1,2' })).toEqual(['0', '1']);
+    expect(visibleGpus({ CUDA_VISIBLE_DEVICES: 'NoDevFiles' })).toEqual([]);
   });
 
   it('go to workers one by one, and no worker gets none of some', () => {

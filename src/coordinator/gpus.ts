@@ -40,8 +40,8 @@ export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): reado
   const chosen = environment.CUDA_VISIBLE_DEVICES;
   if (chosen !== undefined) {
     const names = chosen.split(',').map((name) => name.trim());
-    // As CUDA reads it: what means none hides all that follow.
-    const end = names.findIndex((name) => name === '' || name === '-1');
+    // As CUDA reads it: what names no device (-1, NoDevFiles) hides all that follow.
+    const end = names.findIndex((name) => !/^(\d+$|GPU-|MIG-)/.test(name));
     return end === -1 ? names : names.slice(0, end);
   }
   try {

@@ -11,7 +11,7 @@ import type { MicroBatch, StepWork } from './step.js';
 /** One is enough. */
 const slot = 0;
 
-/** What becomes of the embedding that leaves a run: the run waits for its gradient. */
+/** What becomes of the embedding that leaves a run, which waits for its gradient. */
 type Answer = (rows: HostTensor) => Promise<void>;
 
 /** Sums the worker's buckets and contributes them. Returns what the contrastive objective came to, if that is the stage's. */
@@ -27,37 +27,49 @@ export async function computeInTurn(work: StepWork): Promise<StepResult | undefi
     const running = slots.run(slot, feedsOf(program.shape, batch));
     const answer: Answer = async (rows) => {
       if (known === undefined) contrastive = await gatherNow(work, k, batch, rows);
-      else await answerWith(work, known.upstream, k);
     };
-    await allEnded(running, [takeAll(work, k, answer)]);
+    const answered = known === undefined ? undefined : answerWith(work, known.upstream, k);
+    await allEnded(running, [takeAll(work, k, answer), answered]);
     input.recorder?.run(began);
   }
   return contrastive;
 }
 
-/** Takes everything that the run of micro-batch k sends: buckets, as they leave the graph, into the worker's partial sums. */
-async function takeAll(
-  { program, input, sums, reducer }: StepWork,
-  k: number,
-  answer: Answer,
-): Promise<void> {
+/**
+ * Takes everything that the run of micro-batch k sends: buckets, as they leave the graph, into the worker's partial sums.
+ * Whatever fails, all is taken and the run answered, so that it ends and leaves nothing to the next one.
+ */
+async function takeAll(work: StepWork, k: number, answer: Answer): Promise<void> {
+  const { slots } = work.program;
+  let failure: unknown;
+  const fail = (error: unknown) => {
+    failure ??= error;
+  };
   let answering: Promise<void> | undefined;
-  for (let left = program.slots.messages.length; left > 0; left -= 1) {
-    const { message, value } = await program.slots.take();
+  for (let left = slots.messages.length; left > 0; left -= 1) {
+    const { message, value } = await slots.take();
     if (message.kind !== 'bucket') {
-      answering = answer(value).finally(() => value.free());
-      // Its error is thrown when all is taken: the run goes on to its end.
-      answering.catch(() => {});
+      answering = answer(value)
+        .finally(() => value.free())
+        .catch(fail);
       continue;
     }
-    sums.put(message.bucket, k, value);
-    if (k < input.range.hi - 1) continue;
-    input.recorder?.left(message.bucket);
-    for (const { node, value } of sums.entries(message.bucket)) {
-      reducer.contribute(message.bucket, node, value.floats);
+    try {
+      collect(work, k, message.bucket, value);
+    } catch (error) {
+      fail(error);
     }
   }
   await answering;
+  if (failure !== undefined) throw failure;
+}
+
+/** Adds micro-batch k's bucket to the worker's partial sums, and contributes these when it is the last one's. */
+function collect({ input, sums, reducer }: StepWork, k: number, bucket: number, value: HostTensor): void {
+  sums.put(bucket, k, value);
+  if (k < input.range.hi - 1) return;
+  input.recorder?.left(bucket);
+  for (const { node, value } of sums.entries(bucket)) reducer.contribute(bucket, node, value.floats);
 }
 
 /** One micro-batch a worker: the gradient of the global loss goes back into the run that its embedding came from. */

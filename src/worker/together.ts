@@ -1,4 +1,5 @@
 /** All of a worker's micro-batches at once: what a step does where BatchNorm's statistics are those of the global batch. */
+import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { StepResult } from '../shared/protocol/messages.js';
 import { allEnded } from './all-ended.js';
 import { Gather } from './exchange/gather.js';
@@ -34,7 +35,10 @@ export async function computeTogether(work: StepWork): Promise<StepResult | unde
   }
 }
 
-/** Takes whatever the runs send: buckets into the worker's sums, the rest to everybody. */
+/**
+ * Takes whatever the runs send: buckets into the worker's sums, the rest to everybody. When one fails all others are
+ * taken: the runs go on to their end.
+ */
 async function takeAll(
   { input: { range, recorder }, batches, sums, reducer }: StepWork,
   slots: Slots,
@@ -42,23 +46,31 @@ async function takeAll(
   lastAsked: Map<Message, number>,
 ): Promise<void> {
   const missing = new Map(slots.messages.map((message) => [message, batches.size]));
-  for (let left = batches.size * slots.messages.length; left > 0; left -= 1) {
-    const { slot, message, value } = await slots.take();
-    const k = range.lo + slot;
-    missing.set(message, missing.get(message)! - 1);
+  const collect = (k: number, message: Message, value: HostTensor): void => {
     if (message.kind !== 'bucket') {
       gather.contribute(message.name, k, value.floats);
       value.free();
       lastAsked.set(message, performance.now());
-      continue;
+      return;
     }
     sums.put(message.bucket, k, value);
-    if (missing.get(message)! > 0) continue;
+    if (missing.get(message)! > 0) return;
     recorder?.left(message.bucket);
     for (const { node, value } of sums.entries(message.bucket)) {
       reducer.contribute(message.bucket, node, value.floats);
     }
+  };
+  let failure: unknown;
+  for (let left = batches.size * slots.messages.length; left > 0; left -= 1) {
+    const { slot, message, value } = await slots.take();
+    missing.set(message, missing.get(message)! - 1);
+    try {
+      collect(range.lo + slot, message, value);
+    } catch (error) {
+      failure ??= error;
+    }
   }
+  if (failure !== undefined) throw failure;
 }
 
 /**
