@@ -8,10 +8,11 @@ import { newKeyPair } from '../src/shared/security/join.js';
 import { machineIdentity } from '../src/shared/transport/machine.js';
 import { Mesh } from '../src/shared/transport/mesh.js';
 import { sentBytes, sumBytes } from '../src/worker/exchange/reducer.js';
+import type { MicroBatch } from '../src/worker/micro-batch.js';
 import { Replica } from '../src/worker/replica.js';
 import { StageProgram } from '../src/worker/stage-program.js';
 import { gatheredSizes, stageShape } from '../src/worker/stage-shape.js';
-import { type MicroBatch, runStep, type StepOutcome } from '../src/worker/step.js';
+import { runStep, type StepOutcome } from '../src/worker/step.js';
 
 /** What was summed over the global batch, by name: gradients, and what the forward pass leaves. */
 export type Gradients = ReadonlyMap<string, Float32Array>;

@@ -4,7 +4,7 @@ import { parseConfig } from '../src/shared/config/parse.js';
 import { imageShape } from '../src/shared/model/model.js';
 import { hash32 } from '../src/shared/random/keyed.js';
 import { Reducer } from '../src/worker/exchange/reducer.js';
-import type { MicroBatch } from '../src/worker/step.js';
+import type { MicroBatch } from '../src/worker/micro-batch.js';
 import { gradientsOf, leavingAt, type Worker, Workers } from './distributed.js';
 
 const m = 4;

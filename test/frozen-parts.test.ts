@@ -10,8 +10,8 @@ import { initialize } from '../src/shared/model/initialize.js';
 import { normalize, resize } from '../src/shared/model/input.js';
 import { buildModel, imageShape, type Scope } from '../src/shared/model/model.js';
 import { hash32 } from '../src/shared/random/keyed.js';
+import type { MicroBatch } from '../src/worker/micro-batch.js';
 import { stageShape } from '../src/worker/stage-shape.js';
-import type { MicroBatch } from '../src/worker/step.js';
 import { type Gradients, relativeError, Workers } from './distributed.js';
 
 const K = 2;

@@ -12,7 +12,7 @@ import { normalize } from '../src/shared/model/input.js';
 import { buildModel, imageShape } from '../src/shared/model/model.js';
 import { imagesOfRows } from '../src/shared/plan/views.js';
 import { hash32 } from '../src/shared/random/keyed.js';
-import type { MicroBatch } from '../src/worker/step.js';
+import type { MicroBatch } from '../src/worker/micro-batch.js';
 import { type Gradients, gradientsOf, leavingAt, relativeError, Workers } from './distributed.js';
 import { contrastiveLoss, softmaxLoss } from './loss-definitions.js';
 

@@ -11,7 +11,7 @@ import { normalize } from '../src/shared/model/input.js';
 import { buildModel, imageShape } from '../src/shared/model/model.js';
 import { product } from '../src/shared/model/ops/dense.js';
 import { hash32 } from '../src/shared/random/keyed.js';
-import type { MicroBatch } from '../src/worker/step.js';
+import type { MicroBatch } from '../src/worker/micro-batch.js';
 import { type Gradients, relativeError, Workers } from './distributed.js';
 import { contrastiveLoss, softmaxLoss } from './loss-definitions.js';
 

@@ -8,10 +8,11 @@ import { buildModel } from '../src/shared/model/model.js';
 import { newKeyPair } from '../src/shared/security/join.js';
 import { Mesh } from '../src/shared/transport/mesh.js';
 import { fingerprint } from '../src/worker/functions/fingerprint.js';
+import type { MicroBatch } from '../src/worker/micro-batch.js';
 import { Replica } from '../src/worker/replica.js';
 import { StageProgram } from '../src/worker/stage-program.js';
 import { stageShape } from '../src/worker/stage-shape.js';
-import { type MicroBatch, runStep } from '../src/worker/step.js';
+import { runStep } from '../src/worker/step.js';
 import { applyStep } from '../src/worker/update.js';
 
 const ends: (() => Promise<unknown>)[] = [];

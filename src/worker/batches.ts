@@ -8,7 +8,7 @@ import { Sampler } from '../shared/plan/sampler.js';
 import type { Timeline } from '../shared/plan/timeline.js';
 import { hash32 } from '../shared/random/keyed.js';
 import type { FeatureCache } from './feature-cache.js';
-import type { MicroBatch } from './step.js';
+import type { MicroBatch } from './micro-batch.js';
 import { fillViews } from './views.js';
 
 export class Batches {

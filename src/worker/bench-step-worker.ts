@@ -13,10 +13,11 @@ import { machineIdentity } from '../shared/transport/machine.js';
 import { Mesh } from '../shared/transport/mesh.js';
 import { sentBytes, sumBytes } from './exchange/reducer.js';
 import { fingerprint } from './functions/fingerprint.js';
+import type { MicroBatch } from './micro-batch.js';
 import { Replica } from './replica.js';
 import { StageProgram } from './stage-program.js';
 import { stageShape } from './stage-shape.js';
-import { type MicroBatch, runStep } from './step.js';
+import { runStep } from './step.js';
 import { applyStep } from './update.js';
 
 export interface StepBenchSetup {

@@ -6,7 +6,8 @@ import { allEnded } from './all-ended.js';
 import { Gather } from './exchange/gather.js';
 import { feedsOf } from './functions/forward-backward.js';
 import { globalObjective, rowsOf } from './global-objective.js';
-import type { MicroBatch, StepWork } from './step.js';
+import type { MicroBatch } from './micro-batch.js';
+import type { StepWork } from './step-work.js';
 
 /** One is enough. */
 const slot = 0;

@@ -6,7 +6,8 @@ import { tf } from '../shared/engine/tensorflow.js';
 import type { Feeds, TracedFunction } from '../shared/engine/traced-function.js';
 import { LockstepError } from '../shared/errors.js';
 import type { Bucket } from '../shared/plan/buckets.js';
-import { type ExchangeKind, type Host, traceForwardBackward } from './functions/forward-backward.js';
+import { traceForwardBackward } from './functions/forward-backward.js';
+import type { ExchangeKind, Host } from './functions/host.js';
 import type { Replica } from './replica.js';
 import type { StageShape } from './stage-shape.js';
 

@@ -7,7 +7,7 @@ import { combineMoments, combineSums } from './exchange/moments.js';
 import { feedsOf } from './functions/forward-backward.js';
 import { globalObjective, rowsOf } from './global-objective.js';
 import type { Exchange, Message, Slots } from './slots.js';
-import type { StepWork } from './step.js';
+import type { StepWork } from './step-work.js';
 
 /** Sums the worker's buckets and contributes them. Returns what the contrastive objective came to, if that is the stage's. */
 export async function computeTogether(work: StepWork): Promise<StepResult | undefined> {

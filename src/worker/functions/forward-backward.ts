@@ -8,26 +8,13 @@ import type { Feeds, TracedFunction } from '../../shared/engine/traced-function.
 import { l2normalize } from '../../shared/loss/normalize.js';
 import { softmaxCrossEntropy } from '../../shared/loss/softmax.js';
 import type { Bucket } from '../../shared/plan/buckets.js';
+import type { MicroBatch } from '../micro-batch.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
-import type { MicroBatch } from '../step.js';
 import { encoding } from './encode.js';
+import type { Host } from './host.js';
 import { lossScale } from './loss-scale.js';
 import { ReplicaScope } from './scope.js';
-
-/**
- * What a micro-batch exchanges with all others of its step: its embeddings for the gradient of the global loss with
- * respect to them, or what BatchNorm knows of it for what is true of the global batch.
- */
-export type ExchangeKind = 'embeddings' | 'moments' | 'sums';
-
-/** How a micro-batch's run talks with the host while it runs. */
-export interface Host {
-  /** A bucket of gradients or statistics leaves, flat float32. */
-  send(bucket: number, values: Tensor): void;
-  /** A float32 value leaves; the run waits for the answer, which has the same shape. */
-  exchange(kind: ExchangeKind, name: string, value: Tensor): Tensor;
-}
 
 /**
  * Inputs: `images` uint8 [rows,32,32,3] (`features` float32 [rows,f] where the stage caches them), `labels` int32 [rows],

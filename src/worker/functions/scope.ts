@@ -10,7 +10,7 @@ import { type InputConfig, networkInput } from '../../shared/model/input.js';
 import { imageShape, type ParameterSpec, type Scope } from '../../shared/model/model.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
-import type { Host } from './forward-backward.js';
+import type { Host } from './host.js';
 
 export class ReplicaScope implements Scope {
   readonly training: boolean = true;
