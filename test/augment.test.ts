@@ -11,7 +11,7 @@ import { imageBytes } from '../src/shared/data/cifar.js';
 import { Session } from '../src/shared/engine/session.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { convolution } from '../src/shared/model/ops/convolution.js';
-import { images } from '../src/worker/functions/scope.js';
+import { images } from '../src/worker/functions/images.js';
 
 interface Reference {
   /** Base64, uint8 [2,32,32,3]. */

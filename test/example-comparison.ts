@@ -1,5 +1,5 @@
 /** A comparison with made-up accuracies: nothing is trained for it. */
-import type { ComparedRun, Comparison } from '../src/coordinator/compare/comparison.js';
+import type { ComparedRun, Comparison } from '../src/coordinator/compare/comparison-schema.js';
 
 export type Accuracies = readonly (readonly (number | null | 'diverged' | undefined)[])[];
 

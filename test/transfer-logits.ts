@@ -4,7 +4,8 @@ import { openWeights } from '../src/coordinator/weights/open.js';
 import type { ModelConfig } from '../src/shared/config/schema.js';
 import { Session } from '../src/shared/engine/session.js';
 import { buildModel } from '../src/shared/model/model.js';
-import { images, inferenceScope } from '../src/worker/functions/scope.js';
+import { images } from '../src/worker/functions/images.js';
+import { inferenceScope } from '../src/worker/functions/scope.js';
 import { Replica } from '../src/worker/replica.js';
 
 /** @param pixels uint8 [count,32,32,3] @returns [count,10] */

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { viewsOf } from '../shared/config/objectives.js';
 import { type Config, stageAugment } from '../shared/config/schema.js';
-import type { SampleSource } from '../shared/data/source.js';
+import type { SampleSource } from '../shared/data/sample-source.js';
 import type { Range } from '../shared/plan/range.js';
 import { Sampler } from '../shared/plan/sampler.js';
 import type { Timeline } from '../shared/plan/timeline.js';

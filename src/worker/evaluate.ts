@@ -1,6 +1,6 @@
 /** A worker's share of an evaluation: whole batches, the last one padded and cut, so that any tail is exact. */
 import type { Config } from '../shared/config/schema.js';
-import type { SampleSource, Split } from '../shared/data/source.js';
+import type { SampleSource, Split } from '../shared/data/sample-source.js';
 import type { HostTensor } from '../shared/engine/host-tensor.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import type { CoordinatorMessageOf } from '../shared/protocol/messages.js';

@@ -1,5 +1,5 @@
 /** A batch of images of one size, whatever their number, and never augmented: a traced function has one shape. */
-import type { SampleSource, Split } from '../shared/data/source.js';
+import type { SampleSource, Split } from '../shared/data/sample-source.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import { imageShape } from '../shared/model/model.js';
 

@@ -1,5 +1,5 @@
 /** The frozen encoder's features of all training images: all workers compute a share of them, once, and keep all. */
-import type { SampleSource } from '../shared/data/source.js';
+import type { SampleSource } from '../shared/data/sample-source.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';
 import { imageShape } from '../shared/model/model.js';

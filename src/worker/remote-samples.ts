@@ -1,6 +1,6 @@
 /** Samples over the control connection, for a worker whose host has no copy of the data. */
 
-import type { FetchedSamples, Split } from '../shared/data/source.js';
+import type { FetchedSamples, Split } from '../shared/data/sample-source.js';
 import { LockstepError } from '../shared/errors.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 

@@ -13,7 +13,7 @@ import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.
 import { rateFactors } from '../shared/optimizer/rate-factors.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
 import { lossScaleOf } from '../shared/plan/loss-scale.js';
-import type { InputShape } from './functions/scope.js';
+import type { InputShape } from './functions/images.js';
 
 export interface StageShape {
   readonly index: number;

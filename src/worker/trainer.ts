@@ -1,6 +1,7 @@
 /** What a worker does with the coordinator's messages: prepare a stage, step, evaluate, hand over its tensors. */
 import type { Config } from '../shared/config/schema.js';
-import { openSource, type SampleSource } from '../shared/data/source.js';
+import type { SampleSource } from '../shared/data/sample-source.js';
+import { openSource } from '../shared/data/source.js';
 import { device, requireGpu } from '../shared/engine/device.js';
 import { Session } from '../shared/engine/session.js';
 import type { TracedFunction } from '../shared/engine/traced-function.js';

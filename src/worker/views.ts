@@ -2,7 +2,7 @@
 import { concatenated, type Parameters, parameters } from '../shared/augment/parameters.js';
 import type { AugmentConfig } from '../shared/config/augment.js';
 import { imageBytes } from '../shared/data/cifar.js';
-import type { SampleSource } from '../shared/data/source.js';
+import type { SampleSource } from '../shared/data/sample-source.js';
 
 export interface Views {
   readonly seed: number;

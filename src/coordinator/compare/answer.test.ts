@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Accuracies, exampleComparison as comparison } from '../../../test/example-comparison.js';
 import { answer } from './answer.js';
 import { armRow } from './arm-table.js';
-import { comparisonSchema } from './comparison.js';
+import { comparisonSchema } from './comparison-schema.js';
 import { resultsOf } from './results.js';
 
 const verdict = (...accuracies: Accuracies) => answer(comparison(...accuracies)).verdicts[0];

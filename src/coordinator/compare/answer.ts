@@ -1,6 +1,6 @@
 /** The answer of a comparison in sentences, which claim no more than its numbers do. */
 import { type BudgetRule, spentName } from './budget.js';
-import type { Comparison } from './comparison.js';
+import type { Comparison } from './comparison-schema.js';
 import { divergedCaveat, divergedText } from './divergence-text.js';
 import { type ArmResult, type Difference, resultsOf } from './results.js';
 

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { runFolderAt } from '../run-folder.js';
-import { type ComparedRun, comparisonFileAt, readComparison } from './comparison.js';
+import { comparisonFileAt, readComparison } from './comparison.js';
+import type { ComparedRun } from './comparison-schema.js';
 
 /**
  * What an earlier start of the comparison has recorded of runs that have diverged. Steps are the same each time, so they would

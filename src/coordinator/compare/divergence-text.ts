@@ -1,5 +1,5 @@
 /** How often an arm of a comparison has diverged, in words. */
-import type { ComparedRun } from './comparison.js';
+import type { ComparedRun } from './comparison-schema.js';
 import type { ArmResult } from './results.js';
 
 /**

@@ -1,7 +1,7 @@
 /** What a comparison came to: each arm over its seeds, and its difference from the first arm, seed by seed. */
 import { meanOf } from '../../shared/statistics/estimate.js';
 import { type Mean, meanWithSpread } from '../../shared/statistics/mean.js';
-import type { ComparedRun, Comparison } from './comparison.js';
+import type { ComparedRun, Comparison } from './comparison-schema.js';
 
 export interface ArmResult {
   readonly arm: string;

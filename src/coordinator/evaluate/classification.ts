@@ -1,5 +1,5 @@
 /** What logits come to: accuracy, cross-entropy, each class by itself, who is taken for whom. In float64, image by image. */
-import type { Rows } from './outputs.js';
+import type { Rows } from './rows.js';
 
 export interface Classification {
   /** Fraction of right answers. */

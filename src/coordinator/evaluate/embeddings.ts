@@ -6,7 +6,7 @@ import { LockstepError } from '../../shared/errors.js';
 import { csv } from '../report/csv.js';
 import { writeProjector } from '../tensorboard/projector.js';
 import { writeNpy } from './npy.js';
-import type { Rows } from './outputs.js';
+import type { Rows } from './rows.js';
 
 export interface Embedded {
   /** The encoder's, one row a test image. */

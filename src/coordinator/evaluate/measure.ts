@@ -9,8 +9,9 @@ import { calibration } from './calibration.js';
 import { accuracyOf, answers, classScores, confusionMatrix, mean } from './classification.js';
 import type { ClassifierEvaluation, Evaluation } from './evaluation-file.js';
 import { knnNeighbours, knnTemperature, vote } from './knn.js';
-import { collectOutputs, type EvaluationPlan, type Rows } from './outputs.js';
+import { collectOutputs, type EvaluationPlan } from './outputs.js';
 import { linearProbe } from './probe.js';
+import type { Rows } from './rows.js';
 import { TrainFeatures } from './train-features.js';
 
 export interface MeasureOptions {

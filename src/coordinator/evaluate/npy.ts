@@ -1,6 +1,6 @@
 /** NumPy's .npy format, version 1.0 (numpy/lib/format.py), of float32 rows. */
 import { open } from 'node:fs/promises';
-import type { Rows } from './outputs.js';
+import type { Rows } from './rows.js';
 
 /** The header is padded so that the data begins at a multiple of this. */
 const alignment = 64;

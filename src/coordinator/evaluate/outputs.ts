@@ -1,11 +1,12 @@
 /** What a model makes of all images of a split, dealt over the workers; every image once, whatever their number. */
-import type { Split } from '../../shared/data/source.js';
+import type { Split } from '../../shared/data/sample-source.js';
 import { LockstepError } from '../../shared/errors.js';
 import type { Range } from '../../shared/plan/range.js';
 import type { ModelOutput } from '../../shared/protocol/messages.js';
 import { sameEverywhere } from '../commit.js';
 import type { WorkerGroup } from '../worker-group.js';
 import { type Classification, classification } from './classification.js';
+import type { Rows } from './rows.js';
 
 export interface EvaluationPlan {
   readonly split: Split;
@@ -13,12 +14,6 @@ export interface EvaluationPlan {
   readonly batchSize: number;
   /** For each batch. */
   readonly deadlineMs: number;
-}
-
-/** Rows of one width, float32 [images,width]. */
-export interface Rows {
-  readonly values: Float32Array;
-  readonly width: number;
 }
 
 /** Called with the number of images that are done. */

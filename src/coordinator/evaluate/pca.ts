@@ -1,6 +1,6 @@
 /** The two directions in which rows vary most: principal components, by block power iteration with Rayleigh-Ritz. */
 import { normal } from '../../shared/random/keyed.js';
-import type { Rows } from './outputs.js';
+import type { Rows } from './rows.js';
 
 export interface Components {
   /** Each row's place along them, [n,2]. */

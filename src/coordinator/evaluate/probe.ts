@@ -6,7 +6,7 @@
 import { accuracyOf, answers, mean } from './classification.js';
 import type { Evaluation } from './evaluation-file.js';
 import { minimize } from './lbfgs.js';
-import type { Rows } from './outputs.js';
+import type { Rows } from './rows.js';
 import type { Standardization } from './standardize.js';
 import type { LinearClassifier, TrainFeatures } from './train-features.js';
 

@@ -2,8 +2,8 @@
 import { permutation } from '../../shared/random/permutation.js';
 import { alignmentAndUniformity } from './alignment.js';
 import type { Space } from './evaluation-file.js';
-import type { Rows } from './outputs.js';
 import { principalComponents } from './pca.js';
+import type { Rows } from './rows.js';
 import { umap } from './umap.js';
 import { products, unitRows } from './unit-rows.js';
 

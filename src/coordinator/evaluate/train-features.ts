@@ -5,7 +5,8 @@ import type { Range } from '../../shared/plan/range.js';
 import type { ModelOutput } from '../../shared/protocol/messages.js';
 import type { WorkerGroup } from '../worker-group.js';
 import { merge, type Neighbours } from './knn.js';
-import { dealBatches, type EvaluationPlan, type OnImages, type Rows, shareOf } from './outputs.js';
+import { dealBatches, type EvaluationPlan, type OnImages, shareOf } from './outputs.js';
+import type { Rows } from './rows.js';
 import { type Standardization, standardization } from './standardize.js';
 
 /** Rows of a block, but for what a batch is larger. */

@@ -1,5 +1,5 @@
 /** Rows of length 1, and how near they are to each other. */
-import type { Rows } from './outputs.js';
+import type { Rows } from './rows.js';
 
 /** Of some rows, in their order; a row of zeros stays zero. */
 export function unitRows({ values, width }: Rows, chosen: Int32Array): Rows {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { writeAtomically } from '../../shared/checkpoint/durable.js';
 import { answer } from '../compare/answer.js';
 import { armColumns, armRow } from '../compare/arm-table.js';
-import { type Comparison, readComparison } from '../compare/comparison.js';
+import { readComparison } from '../compare/comparison.js';
+import type { Comparison } from '../compare/comparison-schema.js';
 import { type ArmResult, resultsOf } from '../compare/results.js';
 import { figures } from '../progress-text.js';
 import { runFolderAt } from '../run-folder.js';
@@ -11,9 +12,9 @@ import { axisOf, type Unit } from './axis.js';
 import { page } from './page.js';
 import { runColours, strokeOf } from './palette.js';
 import { moment } from './provenance.js';
-import { type Card, endOf, type Report, sectionsOf } from './report.js';
+import { endOf, sectionsOf } from './report.js';
 import { type RunData, readRunData } from './run-data.js';
-import type { Section } from './section.js';
+import type { Card, Report, Section } from './section.js';
 
 /** The runs of a comparison, in its order. @throws LockstepError as `readRunData` */
 export async function readComparedRuns(comparison: Comparison, folder: string): Promise<RunData[]> {

@@ -8,8 +8,7 @@ import { escaped } from './html.js';
 import { inked } from './palette.js';
 import { size } from './plot.js';
 import { rasterizer } from './raster.js';
-import type { Report } from './report.js';
-import type { Figure, LegendEntry } from './section.js';
+import type { Figure, LegendEntry, Report } from './section.js';
 
 export interface ExportedPlot {
   readonly name: string;

@@ -1,8 +1,7 @@
 /** A report as one HTML file that needs nothing else. */
 import { html, Markup } from './html.js';
 import { follow, readValues } from './page-script.js';
-import type { Report } from './report.js';
-import type { Fact, Figure, LegendEntry, Section, Table } from './section.js';
+import type { Fact, Figure, LegendEntry, Report, Section, Table } from './section.js';
 import { style } from './style.js';
 
 /** @param served whether it comes from `lockstep report --serve`, and follows the run */

@@ -14,27 +14,11 @@ import { strokeOf } from './palette.js';
 import { moment, provenance } from './provenance.js';
 import { results, standingOf, throughputOf } from './results.js';
 import { globalBatchOf, type RunData, readRunData } from './run-data.js';
-import type { Fact, Section } from './section.js';
+import type { Card, Report, Section } from './section.js';
 import { spaces } from './spaces.js';
 import { speed } from './speed.js';
 import { stageResults } from './stage-results.js';
 import { stepTimeline } from './step-timeline.js';
-
-export interface Report {
-  readonly title: string;
-  readonly subtitle: string;
-  /** What a reader sees first: a few numbers of every run. */
-  readonly cards: readonly Card[];
-  readonly sections: readonly Section[];
-  readonly footer: readonly string[];
-  readonly generator: string;
-}
-
-export interface Card {
-  readonly title: string;
-  readonly colour: string | undefined;
-  readonly facts: readonly Fact[];
-}
 
 /** @param unit of the horizontal axes; by default steps for one run, epochs for several */
 export function reportOf(runs: readonly RunData[], unit: Unit | undefined, madeAt: Date): Report {

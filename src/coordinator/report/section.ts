@@ -55,3 +55,19 @@ export interface Section {
   /** Of the figures that share it. */
   readonly legend?: readonly LegendEntry[];
 }
+
+export interface Report {
+  readonly title: string;
+  readonly subtitle: string;
+  /** What a reader sees first: a few numbers of every run. */
+  readonly cards: readonly Card[];
+  readonly sections: readonly Section[];
+  readonly footer: readonly string[];
+  readonly generator: string;
+}
+
+export interface Card {
+  readonly title: string;
+  readonly colour: string | undefined;
+  readonly facts: readonly Fact[];
+}

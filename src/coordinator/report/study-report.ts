@@ -8,10 +8,9 @@ import { resultsOf } from '../scale/results.js';
 import type { Study } from '../scale/study.js';
 import { page } from './page.js';
 import { moment } from './provenance.js';
-import type { Report } from './report.js';
 import { scaling } from './scaling.js';
 import { scalingForecast } from './scaling-forecast.js';
-import type { Section } from './section.js';
+import type { Report, Section } from './section.js';
 
 export function studyReportOf(study: Study, path: string, madeAt: Date): Report {
   const results = resultsOf(study);

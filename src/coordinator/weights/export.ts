@@ -7,6 +7,7 @@ import { TensorFileWriter, writeError } from '../../shared/checkpoint/tensor-fil
 import { parseConfig } from '../../shared/config/parse.js';
 import type { Config } from '../../shared/config/schema.js';
 import { LockstepError } from '../../shared/errors.js';
+import type { ExportedTensor } from './exported-tensor.js';
 import { keras } from './keras.js';
 import { writeKeras } from './keras-writer.js';
 import { shapeToTorch, toTorch } from './layout.js';
@@ -20,13 +21,6 @@ export type ExportFormat = (typeof exportFormats)[number];
 
 /** timm's ResNets have torchvision's names. */
 const namings: Readonly<Record<ExportFormat, Naming>> = { torchvision, timm: torchvision, keras, lockstep };
-
-/** A tensor as it is written. */
-export interface ExportedTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  read(): Promise<Float32Array>;
-}
 
 export interface Exported {
   readonly out: string;

@@ -1,6 +1,6 @@
 /** Writes weights as Keras's `load_weights` reads them from a `.h5` file: a group a layer, in the order of the model. */
 import { LockstepError } from '../../shared/errors.js';
-import type { ExportedTensor } from './export.js';
+import type { ExportedTensor } from './exported-tensor.js';
 import { loadHdf5 } from './hdf5.js';
 import { byPlace } from './keras.js';
 

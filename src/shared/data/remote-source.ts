@@ -4,7 +4,7 @@ import { type AugmentOptions, copyImage } from '../augment/crop.js';
 import { LockstepError } from '../errors.js';
 import { maxSamples } from '../protocol/messages.js';
 import { imageBytes } from './cifar.js';
-import type { Fetch, SampleSource, Split } from './source.js';
+import type { Fetch, SampleSource, Split } from './sample-source.js';
 
 interface Sample {
   readonly image: Uint8Array;

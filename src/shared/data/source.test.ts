@@ -5,7 +5,8 @@ import { augmentSchema } from '../config/augment.js';
 import { imageBytes } from './cifar.js';
 import type { Dataset, Split } from './dataset.js';
 import { RemoteSource } from './remote-source.js';
-import { gather, LocalSource, type SampleSource } from './source.js';
+import type { SampleSource } from './sample-source.js';
+import { gather, LocalSource } from './source.js';
 
 function split(count: number, salt: number): Split {
   const images = Uint8Array.from({ length: count * imageBytes }, (_, i) => (i * salt + (i >> 10)) % 256);

@@ -3,12 +3,11 @@
 import { type AugmentOptions, copyImage } from '../augment/crop.js';
 import type { Config } from '../config/schema.js';
 import { LockstepError } from '../errors.js';
-import { imageBytes, type SplitName } from './cifar.js';
+import { imageBytes } from './cifar.js';
 import type { Dataset } from './dataset.js';
 import { RemoteSource } from './remote-source.js';
 import { resolveDataset } from './resolve.js';
-
-export type Split = SplitName;
+import type { Fetch, FetchedSamples, SampleSource, Split } from './sample-source.js';
 
 /** What identifies the data of a run. */
 export interface DatasetIdentity {
@@ -16,27 +15,6 @@ export interface DatasetIdentity {
   /** Images in use, after `data.limit`. */
   readonly train: number;
   readonly test: number;
-}
-
-/** Images uint8 [n,32,32,3] and labels uint8 [n]. */
-export interface FetchedSamples {
-  readonly images: Uint8Array;
-  readonly labels: Uint8Array;
-}
-
-export type Fetch = (split: Split, ids: readonly number[]) => Promise<FetchedSamples>;
-
-export interface SampleSource {
-  /** Makes these samples available. May be called again before it has ended. */
-  prepare(split: Split, ids: Int32Array): Promise<void>;
-  /** Copies prepared samples to `images` [n,32,32,3] and `labels` [n], augmented unless `augment` is null. */
-  fill(
-    split: Split,
-    ids: Int32Array,
-    images: Uint8Array,
-    labels: Int32Array,
-    augment: AugmentOptions | null,
-  ): void;
 }
 
 /** The host's own copy where it has the run's data, by digest; else the coordinator's, sample by sample. */

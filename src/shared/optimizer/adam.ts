@@ -5,8 +5,8 @@ import { tf } from '../engine/tensorflow.js';
 import type { Trace } from '../engine/trace.js';
 import { ofFloats } from '../model/ops/raw.js';
 import { decayed } from './gradient.js';
-import type { Trained, Update } from './optimizer.js';
 import { learningRates } from './rate.js';
+import type { Trained, Update } from './update.js';
 
 /**
  * Adam (Kingma and Ba 2015) in the form at the end of their section 2, as in ResourceApplyAdam and Keras:

@@ -6,8 +6,8 @@ import { tf } from '../engine/tensorflow.js';
 import type { Trace } from '../engine/trace.js';
 import { ofFloats } from '../model/ops/raw.js';
 import { decayed, globalNorm } from './gradient.js';
-import type { Update } from './optimizer.js';
 import { learningRates } from './rate.js';
+import type { Update } from './update.js';
 
 type Lars = Extract<OptimizerConfig, { kind: 'lars' }>;
 

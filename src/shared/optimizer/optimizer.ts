@@ -1,26 +1,11 @@
 /** Optimisers by TensorFlow's fused operations: an update in place, on the device. */
-import type { Tensor } from '@tensorflow/tfjs-node-gpu';
 import type { OptimizerConfig } from '../config/schema.js';
 import type { Trace } from '../engine/trace.js';
-import type { Variable } from '../engine/variable.js';
 import { adam, adamW } from './adam.js';
 import { lars } from './lars.js';
 import { power } from './power.js';
 import { sgd } from './sgd.js';
-
-/** A weight that is to change. */
-export interface Trained {
-  readonly weight: Variable;
-  /** In the order of `slotNames`. */
-  readonly slots: readonly Variable[];
-  /** Whether weight decay applies, and LARS's trust ratio: not to BatchNorm and biases. */
-  readonly decays: boolean;
-  /** What the learning rate is multiplied by. */
-  readonly rateFactor: number;
-}
-
-/** Changes one weight and its slots; the gradient is that of the global batch, clipped, without weight decay. */
-export type Update = (trained: Trained, gradient: Tensor) => void;
+import type { Update } from './update.js';
 
 /** What an optimiser remembers of each weight; zeros before the first step. */
 export function slotNames({ kind }: OptimizerConfig): readonly string[] {

@@ -4,8 +4,8 @@ import type { Attributes } from '../engine/graph.js';
 import type { Trace } from '../engine/trace.js';
 import { ofFloats } from '../model/ops/raw.js';
 import { decayed } from './gradient.js';
-import type { Update } from './optimizer.js';
 import { learningRates } from './rate.js';
+import type { Update } from './update.js';
 
 /**
  * g ← g + λw; v ← μv + g; w ← w − η(g + μv) with Nesterov, w − ηv without: PyTorch's form (without dampening) and that

@@ -3,7 +3,8 @@ import type { Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import type { Trace } from '../../shared/engine/trace.js';
 import type { Replica } from '../replica.js';
 import type { StageShape } from '../stage-shape.js';
-import { images, inferenceScope, type ReplicaScope } from './scope.js';
+import { images } from './images.js';
+import { inferenceScope, type ReplicaScope } from './scope.js';
 
 /**
  * Runs the frozen parts on the images input, and returns what runs the others and gives the features. Call it outside of

@@ -3,7 +3,8 @@ import type { NamedTensorMap, Tensor2D } from '@tensorflow/tfjs-node-gpu';
 import type { TracedFunction } from '../../shared/engine/traced-function.js';
 import { l2normalize } from '../../shared/loss/normalize.js';
 import type { Replica } from '../replica.js';
-import { type InputShape, images, inferenceScope } from './scope.js';
+import { type InputShape, images } from './images.js';
+import { inferenceScope } from './scope.js';
 
 /**
  * Input: `images` uint8 [e,32,32,3]. Outputs: `features` float32 [e,f], the encoder's; and `embeddings` [e,d], the
