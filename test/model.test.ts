@@ -5,7 +5,8 @@ import { elementCount } from '../src/shared/engine/dtype.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { initialize } from '../src/shared/model/initialize.js';
 import { normalize } from '../src/shared/model/input.js';
-import { buildModel, type Model, type Scope } from '../src/shared/model/model.js';
+import { buildModel, type Model } from '../src/shared/model/model.js';
+import type { Scope } from '../src/shared/model/scope.js';
 import { whiteningFilters } from '../src/shared/model/whitening.js';
 
 function config(changes: Partial<ModelConfig> = {}): ModelConfig {

@@ -5,9 +5,10 @@ import { Session } from '../src/shared/engine/session.js';
 import type { Precision } from '../src/shared/engine/session-config.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { npairsGradient } from '../src/shared/loss/npairs.js';
-import type { Model, Scope } from '../src/shared/model/model.js';
+import type { Model } from '../src/shared/model/model.js';
 import { convolution } from '../src/shared/model/ops/convolution.js';
 import { dense } from '../src/shared/model/ops/dense.js';
+import type { Scope } from '../src/shared/model/scope.js';
 import { inferenceScope } from '../src/worker/functions/scope.js';
 import { Replica } from '../src/worker/replica.js';
 

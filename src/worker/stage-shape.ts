@@ -9,7 +9,8 @@ import {
 } from '../shared/config/schema.js';
 import { elementCount } from '../shared/engine/dtype.js';
 import { tensorsOf } from '../shared/model/layers.js';
-import type { Model, ParameterSpec, StatisticSpec } from '../shared/model/model.js';
+import type { Model } from '../shared/model/model.js';
+import type { ParameterSpec, StatisticSpec } from '../shared/model/tensor-specs.js';
 import { rateFactors } from '../shared/optimizer/rate-factors.js';
 import { type Bucket, planBuckets } from '../shared/plan/buckets.js';
 import { lossScaleOf } from '../shared/plan/loss-scale.js';

@@ -5,25 +5,11 @@ import { c, checked, type OutputRef, type Pointer, packOutputs, throwIfFailed } 
 import { tfType } from './dtype.js';
 import { Graph, type Operation } from './graph.js';
 import { HostTensor } from './host-tensor.js';
+import type { PreparedRun, Runner, Signature } from './prepared-run.js';
 import { configProto, runInCallerThread, type SessionConfig } from './session-config.js';
 import { Trace } from './trace.js';
 import { TracedFunction } from './traced-function.js';
 import type { Variable } from './variable.js';
-
-/** The fixed part of a run: what is fed, fetched and only executed, packed once. */
-export interface Signature {
-  readonly inputs: readonly OutputRef[];
-  readonly outputs: readonly OutputRef[];
-  readonly targets: readonly Operation[];
-  /**
-   * Whether it runs beside a longer one, in the thread that calls it: it would otherwise wait for one of the session's
-   * threads, and a bucket would leave its stream only when the step is over. Default false.
-   */
-  readonly beside?: boolean;
-}
-
-/** Feeds in the order of the signature's inputs; they stay the caller's. The outputs are the caller's to free. */
-export type PreparedRun = (feeds: readonly HostTensor[]) => Promise<HostTensor[]>;
 
 /** Writes a variable's value to `out`, row-major; what is there before means nothing. */
 export type Fill = (out: Float32Array) => void;
@@ -36,7 +22,7 @@ interface DeclaredVariable {
   readonly assign: Operation;
 }
 
-export class Session {
+export class Session implements Runner {
   readonly #graph = new Graph();
   readonly #pointer: Pointer;
   readonly #besideOptions: Pointer;

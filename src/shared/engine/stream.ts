@@ -5,7 +5,7 @@
 import { tfType } from './dtype.js';
 import type { GraphOutput } from './graph.js';
 import { HostTensor } from './host-tensor.js';
-import type { PreparedRun, Session } from './session.js';
+import type { PreparedRun, Runner } from './prepared-run.js';
 
 const onHost = { device: '/device:CPU:0' };
 
@@ -25,7 +25,7 @@ export class OutStream {
   readonly queue: GraphOutput;
   readonly #take: PreparedRun;
 
-  constructor(session: Session, name: string) {
+  constructor(session: Runner, name: string) {
     const types = [tfType.int32, tfType.float32];
     this.queue = declareQueue(session, name, types);
     const { outputs } = session.graph.add(
@@ -52,7 +52,7 @@ export class InStream {
   readonly queue: GraphOutput;
   readonly #put: PreparedRun;
 
-  constructor(session: Session, name: string) {
+  constructor(session: Runner, name: string) {
     const types = [tfType.float32];
     this.queue = declareQueue(session, name, types);
     const value = session.graph.add('Placeholder', [], {
@@ -80,7 +80,7 @@ export class InStream {
 }
 
 /** A queue without a limit, on the CPU: what is put in never waits. */
-function declareQueue(session: Session, name: string, types: readonly number[]): GraphOutput {
+function declareQueue(session: Runner, name: string, types: readonly number[]): GraphOutput {
   return session.graph.add(
     'FIFOQueueV2',
     [],

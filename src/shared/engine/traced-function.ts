@@ -2,7 +2,7 @@
 import { LockstepError } from '../errors.js';
 import { tfType } from './dtype.js';
 import { HostTensor } from './host-tensor.js';
-import type { PreparedRun, Session } from './session.js';
+import type { PreparedRun, Runner } from './prepared-run.js';
 import type { Recording } from './trace.js';
 
 /** Inputs by name: a host tensor (stays the caller's) or values that are copied for this run. */
@@ -13,7 +13,7 @@ export class TracedFunction {
 
   constructor(
     readonly name: string,
-    session: Session,
+    session: Runner,
     private readonly recording: Recording,
     beside: boolean,
   ) {

@@ -3,11 +3,11 @@ import type { Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
 import { type Encoder, encoderOf } from './encoder.js';
 import { batchNormLayer, convolutionLayer, type Layer, tensorsOf } from './layers.js';
-import type { ParameterSpec } from './model.js';
 import { biased } from './ops/bias.js';
 import { convolutionOfImages } from './ops/image-convolution.js';
 import { globalMaximum, maxPoolTiles } from './ops/pooling.js';
 import { relu } from './ops/relu.js';
+import type { ParameterSpec } from './tensor-specs.js';
 import { whiteningFilters } from './whitening.js';
 
 /** Channels of the three blocks in airbench94; airbench95 has 128, 384, 384. */

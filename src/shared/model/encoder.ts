@@ -2,8 +2,8 @@
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { EncoderPartName } from './encoder-parts.js';
 import { type Layer, type LayerTensors, sequence, tensorsOf } from './layers.js';
-import type { Scope } from './model.js';
 import { globalAverage } from './ops/pooling.js';
+import type { Scope } from './scope.js';
 
 export interface EncoderPart extends Layer<Tensor4D, Tensor4D> {
   readonly name: EncoderPartName;

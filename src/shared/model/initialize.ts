@@ -1,6 +1,6 @@
 /** First values of parameters: a pure function of the run's seed and each parameter's name, equal on every worker. */
 import { fillNormal, uniform } from '../random/keyed.js';
-import type { ParameterSpec } from './model.js';
+import type { ParameterSpec } from './tensor-specs.js';
 
 /**
  * He normal: N(0, 2/fan) (He et al. 2015, fan-out as in torchvision). Glorot uniform: ±√(6/(fanIn+fanOut)).

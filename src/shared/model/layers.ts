@@ -1,7 +1,6 @@
 /** The layers that networks are put together from: each declares its tensors, and finds them in a scope by name. */
 import type { Rank, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../engine/tensorflow.js';
-import type { Group, ParameterSpec, Scope, StatisticSpec } from './model.js';
 import {
   batchNormalization,
   frozenBatchNormalization,
@@ -10,6 +9,8 @@ import {
 import { biased } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
+import type { Scope } from './scope.js';
+import type { Group, ParameterSpec, StatisticSpec } from './tensor-specs.js';
 
 export interface LayerTensors {
   readonly parameters: readonly ParameterSpec[];

@@ -1,64 +1,16 @@
 /** What a model is: specifications of its tensors, and pure functions from images to features, rows and logits. */
-import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import type { ModelConfig } from '../config/schema.js';
 import { LockstepError } from '../errors.js';
 import { airbench } from './airbench.js';
 import type { Encoder } from './encoder.js';
 import { classifierHead, projectionHead } from './heads.js';
 import { tensorsOf } from './layers.js';
-import type { BatchNormWays, GlobalBatch } from './ops/batch-normalization.js';
-import type { ConvolutionWays } from './ops/convolution.js';
 import { resnet } from './resnet.js';
 import { resnet50v2 } from './resnet-v2.js';
+import type { Scope } from './scope.js';
+import type { Group, ParameterSpec, StatisticSpec } from './tensor-specs.js';
 import { tiny } from './tiny.js';
-
-export type Group = 'encoder' | 'projection' | 'classifier';
-
-/** How a parameter gets its first values: see initialize.ts. */
-export type Initializer =
-  | { readonly kind: 'zeros' | 'ones' | 'identity' }
-  | { readonly kind: 'heNormal'; readonly fan: number }
-  | { readonly kind: 'glorotUniform'; readonly fanIn: number; readonly fanOut: number };
-
-export interface ParameterSpec {
-  /** torchvision's path after the group, for example `encoder.layer1.0.conv1.kernel`. */
-  readonly name: string;
-  /** Kernels are [height,width,in,out] and [in,out]. */
-  readonly shape: readonly number[];
-  readonly group: Group;
-  /** Whether weight decay applies: not to BatchNorm and biases. */
-  readonly decay: boolean;
-  readonly init: Initializer;
-}
-
-/** A running mean or variance of BatchNorm, [channels]. */
-export interface StatisticSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly group: Group;
-  readonly init: 0 | 1;
-}
-
-/** Where a model finds its tensors while it runs. */
-export interface Scope {
-  /** BatchNorm by the statistics of the batch, which it then observes. */
-  readonly training: boolean;
-  /** In training, where BatchNorm's statistics are those of the global batch; without it, each micro-batch's own. */
-  readonly global?: ((layer: string) => GlobalBatch) | undefined;
-  /** int32 [2], another one for every step and micro-batch; models that drop out need it in training. */
-  readonly dropoutSeed?: Tensor;
-  /** How convolutions are computed, if not by one operation each. */
-  readonly convolution?: ConvolutionWays | undefined;
-  /** How BatchNorm is computed, if not by TensorFlow's fused operations. */
-  readonly batchNorm?: BatchNormWays | undefined;
-  parameter(name: string): Tensor;
-  statistic(name: string): Tensor;
-  /**
-   * Called in training, once for each statistic, with what the batch gives; variances have Bessel's correction. Under
-   * tfjs's gradient functions a scope must tf.keep the tensor: they dispose of all but their results.
-   */
-  observe(name: string, batchStatistic: Tensor): void;
-}
 
 export const classes = 10;
 export const imageShape = [32, 32, 3] as const;
