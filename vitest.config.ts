@@ -11,7 +11,7 @@ export default defineConfig({
     pool: 'forks',
     // Two cores: more forks than that only makes the tests that start real workers slower.
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });
