@@ -1,4 +1,4 @@
-/** What goes on while a run's workers train: the parts that train, save and recover, put together; and who is told. */
+/** What goes on while a run's workers train: the parts that train, save and recover, put together. */
 import type { Checkpoint } from '../shared/checkpoint/checkpoint.js';
 import type { CheckpointFile } from '../shared/checkpoint/checkpoint-writer.js';
 import type { Standing } from '../shared/checkpoint/manifest.js';

@@ -8,7 +8,8 @@ import { computeInTurn } from './in-turn.js';
 import { LocalSums } from './local-sums.js';
 import type { MicroBatch } from './micro-batch.js';
 import type { StageProgram } from './stage-program.js';
-import { StepClock, type StepInput } from './step-work.js';
+import { StepClock } from './step-clock.js';
+import type { StepInput } from './step-work.js';
 import { computeTogether } from './together.js';
 
 export interface StepOutcome {

@@ -66,7 +66,7 @@ export class Trace {
   readonly #outputs = new Map<number, GraphOutput>();
   readonly #born = new WeakSet<object>();
   readonly #received = new Map<InStream, Operation>();
-  /** By what they hold: a third of a network's operations would be shapes and numbers that it has already. */
+  /** By what they hold: a quarter of a network's operations would be shapes and numbers that it has already. */
   readonly #constants = new Map<string, GraphOutput>();
   #after: readonly Operation[] = [];
   #kernel = 'no tfjs call';
