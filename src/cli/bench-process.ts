@@ -72,6 +72,11 @@ export class BenchProcess<Request extends Message, Reply extends Message> {
     throw new LockstepError('WORKER_LOST', `Nothing could be measured: ${what.replace(/\.$/, '')}.`);
   }
 
+  /** While it runs. */
+  get pid(): number | undefined {
+    return this.#child.exitCode === null && this.#child.signalCode === null ? this.#child.pid : undefined;
+  }
+
   end(): void {
     this.#child.kill('SIGKILL');
   }

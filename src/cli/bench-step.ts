@@ -1,5 +1,7 @@
 /** `lockstep bench step`: how long a whole training step takes, on one worker or several, with or without exchange. */
 import { fileURLToPath } from 'node:url';
+import { CoreTurns } from '../coordinator/core-turns.js';
+import { readInstallation } from '../shared/engine/installation.js';
 import { threadEnvironment } from '../shared/engine/threads.js';
 import type { Peer } from '../shared/protocol/messages.js';
 import { newKeyPair } from '../shared/security/join.js';
@@ -22,11 +24,12 @@ interface Arguments {
   readonly workers: number;
   readonly exchange: 'shm' | 'tcp' | 'none';
   readonly guarded: boolean;
+  readonly 'core-turns': boolean;
   readonly turns: boolean;
   readonly json: boolean;
 }
 
-type StepOptions = Omit<Arguments, 'json' | 'turns'>;
+type StepOptions = Omit<Arguments, 'json' | 'turns' | 'core-turns'> & { readonly coreTurns: boolean };
 
 interface Spread {
   readonly median: number;
@@ -79,6 +82,12 @@ export const benchStepCommand: CommandBody<Arguments> = {
         default: true,
         describe: 'Fingerprints, and every step waits for a word; --no-guarded tells what that costs',
       })
+      .option('core-turns', {
+        type: 'boolean',
+        default: true,
+        describe:
+          'Workers that exchange take turns at the cores, as in a run; --no-core-turns tells what that gives',
+      })
       .option('turns', {
         type: 'boolean',
         default: false,
@@ -95,8 +104,9 @@ export const benchStepCommand: CommandBody<Arguments> = {
   handler: ({ json, ...args }) =>
     runCommand(json, async () => {
       const { encoder, stem, batch, threads, precision, steps, warmup, workers, exchange, guarded } = args;
+      const coreTurns = args['core-turns'];
       const model = { encoder, stem, batch, threads, precision };
-      const options = { ...model, steps, warmup, workers, exchange, guarded };
+      const options = { ...model, steps, warmup, workers, exchange, guarded, coreTurns };
       const report = await measureStep(options, args.turns ? new Turns() : undefined);
       if (json) print(report);
       else {
@@ -119,6 +129,13 @@ export async function measureStep(options: StepOptions, turns?: Turns): Promise<
     { length: options.workers },
     (): StepProcess => new BenchProcess(script, protection, threadEnvironment(options.threads)),
   );
+  // Who waits for nobody gains nothing.
+  const taking = options.coreTurns && options.exchange !== 'none' && readInstallation().kind === 'cpu';
+  const coreTurns = new CoreTurns({
+    workers: taking ? options.workers : 0,
+    threads: options.threads,
+    pids: () => processes.map(({ pid }) => pid),
+  });
   try {
     const bound = await Promise.all(processes.map((process) => process.reply('bound')));
     const everybody = bound.map(({ endpoint, machine }, rank): Peer => {
@@ -142,6 +159,7 @@ export async function measureStep(options: StepOptions, turns?: Turns): Promise<
       startToFirstStepMs: firstStepAt,
     };
   } finally {
+    coreTurns.end();
     for (const process of processes) process.end();
   }
 }

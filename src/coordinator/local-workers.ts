@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Join, joinVariable } from '../shared/security/join.js';
 import { workerEnvironment, workerNodeFlags } from '../shared/worker-process.js';
+import { CoreTurns } from './core-turns.js';
 import { gpusFor } from './gpus.js';
 
 const entry = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
 export interface LaunchOptions {
   readonly count: number;
+  /** That compute, of each worker. */
+  readonly threads: number;
   readonly join: Join;
   /** Where worker-N.log goes. */
   readonly logs: string;
@@ -28,6 +31,7 @@ const firstBackOffMs = 500;
 export class LocalWorkers {
   readonly #children: ChildProcess[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #coreTurns: CoreTurns;
   #restarts = 0;
   #ending = false;
 
@@ -35,6 +39,11 @@ export class LocalWorkers {
     private readonly options: LaunchOptions,
     private readonly gpus: readonly string[],
   ) {
+    this.#coreTurns = new CoreTurns({
+      workers: gpus.length > 0 ? 0 : options.count,
+      threads: options.threads,
+      pids: () => this.#children.map((child) => (isRunning(child) ? child.pid : undefined)),
+    });
     // A coordinator that is ended at once leaves no workers that wait for it.
     process.once('exit', this.#killAll);
   }
@@ -65,6 +74,7 @@ export class LocalWorkers {
   /** Waits for all to end by themselves, as they were told to; then ends the rest by force. */
   async end(graceMs: number): Promise<void> {
     this.#ending = true;
+    this.#coreTurns.end();
     for (const timer of this.#timers) clearTimeout(timer);
     await this.#wait(graceMs);
     this.#killAll();
@@ -116,9 +126,7 @@ export class LocalWorkers {
   };
 
   #running(): ChildProcess[] {
-    return this.#children.filter(
-      ({ pid, exitCode, signalCode }) => pid !== undefined && exitCode === null && signalCode === null,
-    );
+    return this.#children.filter(isRunning);
   }
 
   async #wait(ms: number): Promise<void> {
@@ -132,4 +140,8 @@ export class LocalWorkers {
     await Promise.race([Promise.all(ends), patience]);
     clearTimeout(timer);
   }
+}
+
+function isRunning({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  return pid !== undefined && exitCode === null && signalCode === null;
 }

@@ -112,6 +112,7 @@ export async function withWorkers<T>(
     if (launch === 'local') {
       local = LocalWorkers.launch({
         count: workers,
+        threads: config.threads,
         join,
         logs,
         restarts: options.restarts,

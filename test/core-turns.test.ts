@@ -1,0 +1,43 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { CoreTurns } from '../src/coordinator/core-turns.js';
+import { allowedCores, coreList } from '../src/coordinator/cores.js';
+
+/** A process whose first thread has the name of TensorFlow's that compute. */
+async function computing(): Promise<ChildProcess> {
+  const program = `
+    require('node:fs').writeFileSync('/proc/self/task/' + process.pid + '/comm', 'tf_Compute');
+    process.stdout.write('named');
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child.stdout!, 'data');
+  return child;
+}
+
+const coresOf = ({ pid }: ChildProcess) =>
+  coreList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!);
+
+it.skipIf(allowedCores().length < 2)('moves what computes on to the next cores, all at once', async () => {
+  const [one, two] = allowedCores().slice(0, 2) as [number, number];
+  const children = [await computing(), await computing()];
+  const pids = () => children.map(({ pid }) => pid);
+  const turns = new CoreTurns({ workers: 2, threads: 1, pids }, [one, two]);
+  onTestFinished(() => turns.end());
+  // Turns happen in this process, so none comes between two readings.
+  const seen = (...cores: number[]) =>
+    vi.waitFor(() => expect(children.map(coresOf)).toEqual(cores.map((core) => [core])), {
+      timeout: 20_000,
+      interval: 2,
+    });
+  await seen(one, two);
+  await seen(two, one);
+  await seen(one, two);
+
+  children[1]!.kill('SIGKILL');
+  await once(children[1]!, 'exit');
+  children[1] = await computing();
+  await seen(two, one);
+});
