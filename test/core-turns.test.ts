@@ -26,7 +26,6 @@ it.skipIf(allowedCores().length < 2)('moves what computes on to the next cores, 
   const pids = () => children.map(({ pid }) => pid);
   const turns = new CoreTurns({ workers: 2, threads: 1, pids }, [one, two]);
   onTestFinished(() => turns.end());
-  // Turns happen in this process, so none comes between two readings.
   const seen = (...cores: number[]) =>
     vi.waitFor(() => expect(children.map(coresOf)).toEqual(cores.map((core) => [core])), {
       timeout: 20_000,

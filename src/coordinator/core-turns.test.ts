@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { coreBlocks } from './core-turns.js';
+import { coreBlocks, coreMasks } from './core-turns.js';
 import { coreList } from './cores.js';
 
 describe('coreBlocks', () => {
@@ -20,6 +20,15 @@ describe('coreBlocks', () => {
     { cores: [], workers: 2, threads: 1, blocks: [] },
   ])('gives $workers workers of $threads threads $blocks of the cores $cores', ({ blocks, ...given }) => {
     expect(coreBlocks(given.cores, given.workers, given.threads)).toEqual(blocks);
+  });
+});
+
+describe('coreMasks', () => {
+  it('has a bit for each core, in words of 64', () => {
+    expect([...coreMasks([[0, 9], [63]])]).toEqual([1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128]);
+    expect(coreMasks([[64], [2]])).toEqual(
+      Uint8Array.from({ length: 32 }, (_, i) => ({ 8: 1, 16: 4 })[i] ?? 0),
+    );
   });
 });
 

@@ -1,13 +1,38 @@
 /** Worker processes that compute on the cores of one host take turns at them. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { allowedCores, cacheNeighbours, runOn } from './cores.js';
+import type { KoffiFunc } from 'koffi';
+import { nativeLibrary } from '../shared/native-library.js';
+import { allowedCores, cacheNeighbours } from './cores.js';
 
 /** Long against what the caches of a core take to be filled again, short against a step. */
 const turnMs = 25;
-/** Turns from one look for threads to the next: a worker starts them some seconds after itself, and may be another by then. */
+/** Turns from one look for new processes to the next: they start their threads after some seconds. */
 const turnsBetweenLooks = 40;
 /** As TensorFlow names the threads that compute. */
 const computeThread = 'tf_Compute';
+
+type TurnCores = KoffiFunc<
+  (
+    threads: Int32Array,
+    places: Int32Array,
+    count: number,
+    masks: Uint8Array,
+    maskBytes: number,
+    workers: number,
+    first: number,
+    turns: number,
+    milliseconds: number,
+    stop: Uint32Array,
+  ) => void
+>;
+
+/** Turns in a thread of their own: Node needs 0.4 ms for a timer while all cores compute, which would be 1 % of two cores. */
+function loadTurnCores(): TurnCores {
+  return nativeLibrary(import.meta.url, 'What has workers take turns at the cores').func(
+    `void lockstep_turn_cores(const int32_t *threads, const int32_t *places, size_t count, const uint8_t *masks,
+      size_t maskBytes, size_t workers, uint32_t first, uint32_t turns, uint32_t milliseconds, const uint32_t *stop)`,
+  ) as unknown as TurnCores;
+}
 
 export interface CoreTurnOptions {
   /** Processes that take turns; fewer than two: none. */
@@ -26,32 +51,63 @@ export interface CoreTurnOptions {
  * turns everybody has the same share of the slow core, and nobody waits.
  */
 export class CoreTurns {
-  readonly #timer: NodeJS.Timeout | undefined;
   readonly #blocks: readonly (readonly number[])[];
-  /** Of the workers by their places, as of the last look. */
-  #threads: readonly (readonly number[])[] = [];
+  /** That compute, of each process. */
+  readonly #threads = new Map<number, readonly number[]>();
+  /** Not 0 once they are to end; read by the thread that turns. */
+  readonly #stop = new Uint32Array(1);
   #turn = 0;
 
-  /** Begins at once, where there is something to take turns at: `coreBlocks`. */
+  /** Begins at once, where there is something to take turns at: `coreBlocks`. It goes on, and keeps the process, until `end`. */
   constructor(
     private readonly options: CoreTurnOptions,
     cores: readonly number[] = options.workers > 1 ? coresForTurns() : [],
   ) {
     this.#blocks = coreBlocks(cores, options.workers, options.threads);
-    if (this.#blocks.length > 0) this.#timer = setInterval(() => this.#next(), turnMs).unref();
+    if (this.#blocks.length > 0) this.#goOn(loadTurnCores());
   }
 
+  /** The turn that runs is the last. */
   end(): void {
-    clearInterval(this.#timer);
+    this.#stop[0] = 1;
   }
 
-  #next(): void {
-    if (this.#turn % turnsBetweenLooks === 0) this.#threads = this.options.pids().map(computeThreads);
-    for (const [place, threads] of this.#threads.entries()) {
-      const block = this.#blocks[(place + this.#turn) % this.#blocks.length]!;
-      for (const thread of threads) runOn(thread, block);
+  /** Looks for new processes, then turns until the next look. */
+  #goOn(turnCores: TurnCores): void {
+    if (this.#stop[0] !== 0) return;
+    const threads: number[] = [];
+    const places: number[] = [];
+    for (const [place, pid] of this.options.pids().entries()) {
+      if (pid === undefined) continue;
+      const found = this.#threadsOf(pid);
+      threads.push(...found);
+      places.push(...found.map(() => place));
     }
-    this.#turn += 1;
+    const masks = coreMasks(this.#blocks);
+    turnCores.async(
+      Int32Array.from(threads),
+      Int32Array.from(places),
+      threads.length,
+      masks,
+      masks.length / this.#blocks.length,
+      this.#blocks.length,
+      this.#turn,
+      turnsBetweenLooks,
+      turnMs,
+      this.#stop,
+      () => this.#goOn(turnCores),
+    );
+    this.#turn += turnsBetweenLooks;
+  }
+
+  #threadsOf(pid: number): readonly number[] {
+    const known = this.#threads.get(pid);
+    if (known !== undefined) return known;
+    const threads = computeThreads(pid);
+    // Before, TensorFlow has not started all.
+    if (threads.length < this.options.threads) return [];
+    this.#threads.set(pid, threads);
+    return threads;
   }
 }
 
@@ -69,6 +125,16 @@ export function coreBlocks(
   return Array.from({ length: workers }, (_, i) => cores.slice(i * size, (i + 1) * size));
 }
 
+/** A mask for each block, one after the other, each of as many bytes: bit n is core n, in whole words of the kernel's. */
+export function coreMasks(blocks: readonly (readonly number[])[]): Uint8Array {
+  const bytes = 8 * (1 + (Math.max(0, ...blocks.flat()) >> 6));
+  const masks = new Uint8Array(blocks.length * bytes);
+  for (const [i, cores] of blocks.entries()) {
+    for (const core of cores) masks[i * bytes + (core >> 3)]! |= 1 << (core & 7);
+  }
+  return masks;
+}
+
 /** All that this process may use, if they share their last cache: what a worker has in one is lost on others. */
 function coresForTurns(): readonly number[] {
   const cores = allowedCores();
@@ -76,8 +142,7 @@ function coresForTurns(): readonly number[] {
   return cores.every((core) => neighbours.has(core)) ? cores : [];
 }
 
-function computeThreads(pid: number | undefined): readonly number[] {
-  if (pid === undefined) return [];
+function computeThreads(pid: number): readonly number[] {
   try {
     return readdirSync(`/proc/${pid}/task`)
       .filter((thread) => readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim() === computeThread)

@@ -1,17 +1,14 @@
-/** The processor cores that this process may use, and on which of them a thread runs: Linux's calls for both. */
+/** The processor cores of this host: those that this process may use, and which of them share a cache. */
 import { readdirSync, readFileSync } from 'node:fs';
 import koffi, { type KoffiFunc } from 'koffi';
 
-/** Bytes of a mask with a bit for each core: as many cores as any kernel is built for. */
+/** Bytes of a mask with a bit for each core: as many as any kernel is built for. */
 const maskBytes = 1024;
 
 const libc = koffi.load(null);
 const sched_getaffinity = libc.func(
-  'int sched_getaffinity(int thread, size_t bytes, _Out_ uint8_t *mask)',
-) as unknown as KoffiFunc<(thread: number, bytes: number, mask: Uint8Array) => number>;
-const sched_setaffinity = libc.func(
-  'int sched_setaffinity(int thread, size_t bytes, const uint8_t *mask)',
-) as unknown as KoffiFunc<(thread: number, bytes: number, mask: Uint8Array) => number>;
+  'int sched_getaffinity(int process, size_t bytes, _Out_ uint8_t *mask)',
+) as unknown as KoffiFunc<(process: number, bytes: number, mask: Uint8Array) => number>;
 
 /** The cores that this process may use, by their numbers; none where the system does not say. */
 export function allowedCores(): readonly number[] {
@@ -20,13 +17,6 @@ export function allowedCores(): readonly number[] {
   return [...mask.keys()].flatMap((byte) =>
     [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (mask[byte]! >> bit) & 1).map((bit) => byte * 8 + bit),
   );
-}
-
-/** Has a thread run on these cores only. One that has ended stays so. */
-export function runOn(thread: number, cores: readonly number[]): void {
-  const mask = new Uint8Array(maskBytes);
-  for (const core of cores) mask[core >> 3]! |= 1 << (core & 7);
-  sched_setaffinity(thread, maskBytes, mask);
 }
 
 /** The cores that share the last cache with a core; none where the system does not say. */

@@ -74,7 +74,6 @@ export class LocalWorkers {
   /** Waits for all to end by themselves, as they were told to; then ends the rest by force. */
   async end(graceMs: number): Promise<void> {
     this.#ending = true;
-    this.#coreTurns.end();
     for (const timer of this.#timers) clearTimeout(timer);
     await this.#wait(graceMs);
     this.#killAll();
@@ -122,6 +121,7 @@ export class LocalWorkers {
   }
 
   readonly #killAll = (): void => {
+    this.#coreTurns.end();
     for (const child of this.#running()) child.kill('SIGKILL');
   };
 
