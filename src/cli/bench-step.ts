@@ -129,13 +129,6 @@ export async function measureStep(options: StepOptions, turns?: Turns): Promise<
     { length: options.workers },
     (): StepProcess => new BenchProcess(script, protection, threadEnvironment(options.threads)),
   );
-  // Who waits for nobody gains nothing.
-  const taking = options.coreTurns && options.exchange !== 'none' && readInstallation().kind === 'cpu';
-  const coreTurns = new CoreTurns({
-    workers: taking ? options.workers : 0,
-    threads: options.threads,
-    pids: () => processes.map(({ pid }) => pid),
-  });
   try {
     const bound = await Promise.all(processes.map((process) => process.reply('bound')));
     const everybody = bound.map(({ endpoint, machine }, rank): Peer => {
@@ -159,7 +152,6 @@ export async function measureStep(options: StepOptions, turns?: Turns): Promise<
       startToFirstStepMs: firstStepAt,
     };
   } finally {
-    coreTurns.end();
     for (const process of processes) process.end();
   }
 }
@@ -172,19 +164,32 @@ interface Step {
 
 async function runSteps(
   processes: readonly StepProcess[],
-  { batch, exchange, warmup, steps: count, guarded }: StepOptions,
+  { batch, exchange, threads, warmup, steps: count, guarded, coreTurns }: StepOptions,
   turns: Turns | undefined,
 ) {
-  const take = (step: number, howMany: number) => {
+  // Who waits for nobody gains nothing.
+  const turning = coreTurns && exchange !== 'none' && readInstallation().kind === 'cpu';
+  const turnOptions = {
+    workers: turning ? processes.length : 0,
+    threads,
+    pids: () => processes.map(({ pid }) => pid),
+  };
+  const take = async (step: number, howMany: number) => {
     const go: StepBenchRequest = { type: 'go', step, count: howMany, guarded };
-    return Promise.all(
-      processes.map(async (process) => {
-        const from = performance.now();
-        const done = await process.ask(go, 'done');
-        // Of a guarded step the word between two of them is a part, as the coordinator's commit is in a run.
-        return { ...done, ms: guarded ? [performance.now() - from] : done.ms };
-      }),
-    );
+    // Not between the steps, where others are measured.
+    const taking = new CoreTurns(turnOptions);
+    try {
+      return await Promise.all(
+        processes.map(async (process) => {
+          const from = performance.now();
+          const done = await process.ask(go, 'done');
+          // Of a guarded step the word between two of them is a part, as the coordinator's commit is in a run.
+          return { ...done, ms: guarded ? [performance.now() - from] : done.ms };
+        }),
+      );
+    } finally {
+      taking.end();
+    }
   };
   let firstStepAt = 0;
   for (let step = 0; step < warmup; step += 1) {
