@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { CoreTurns } from '../src/coordinator/core-turns.js';
-import { allowedCores, coreList } from '../src/coordinator/cores.js';
+import { allowedCores } from '../src/coordinator/linux-cores.js';
 
 /** A process whose first thread has the name of TensorFlow's that compute. */
 async function computing(): Promise<ChildProcess> {
@@ -17,9 +16,6 @@ async function computing(): Promise<ChildProcess> {
   return child;
 }
 
-const coresOf = ({ pid }: ChildProcess) =>
-  coreList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!);
-
 it.skipIf(allowedCores().length < 2)('moves what computes on to the next cores, all at once', async () => {
   const [one, two] = allowedCores().slice(0, 2) as [number, number];
   const children = [await computing(), await computing()];
@@ -27,10 +23,13 @@ it.skipIf(allowedCores().length < 2)('moves what computes on to the next cores, 
   const turns = new CoreTurns({ workers: 2, threads: 1, pids }, [one, two]);
   onTestFinished(() => turns.end());
   const seen = (...cores: number[]) =>
-    vi.waitFor(() => expect(children.map(coresOf)).toEqual(cores.map((core) => [core])), {
-      timeout: 20_000,
-      interval: 2,
-    });
+    vi.waitFor(
+      () => expect(children.map(({ pid }) => allowedCores(pid))).toEqual(cores.map((core) => [core])),
+      {
+        timeout: 20_000,
+        interval: 2,
+      },
+    );
   await seen(one, two);
   await seen(two, one);
   await seen(one, two);

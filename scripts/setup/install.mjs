@@ -161,7 +161,7 @@ async function checkMachine(root, state, log) {
   }
   if (!(state.addon && state.build) && !findProgram('g++')) {
     throw new SetupFailure(
-      "g++ is not on the PATH; set-up compiles tfjs's addon and the addition of gradients with it.",
+      "g++ is not on the PATH; set-up compiles tfjs's addon and our native functions with it.",
       `Install it (${apt} g++; on a cluster: module load gcc).`,
     );
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { coreBlocks, coreMasks } from './core-turns.js';
-import { coreList } from './cores.js';
+import { coreList } from './linux-cores.js';
 
 describe('coreBlocks', () => {
   it.each([

@@ -1,8 +1,7 @@
 /** Worker processes that compute on the cores of one host take turns at them. */
-import { readdirSync, readFileSync } from 'node:fs';
 import type { KoffiFunc } from 'koffi';
 import { nativeLibrary } from '../shared/native-library.js';
-import { allowedCores, cacheNeighbours } from './cores.js';
+import { allowedCores, cacheNeighbours, threadsNamed } from './linux-cores.js';
 
 /** Long against what the caches of a core take to be filled again, short against a step. */
 const turnMs = 25;
@@ -26,9 +25,12 @@ type TurnCores = KoffiFunc<
   ) => void
 >;
 
-/** Turns in a thread of their own: Node needs 0.4 ms for a timer while all cores compute, which would be 1 % of two cores. */
+/**
+ * Turns in a thread of libuv's pool: Node needs 0.4 ms for a timer while all cores compute, which would be 1 % of two cores.
+ * @throws LockstepError ENGINE when it is not compiled
+ */
 function loadTurnCores(): TurnCores {
-  return nativeLibrary(import.meta.url, 'What has workers take turns at the cores').func(
+  return nativeLibrary(import.meta.url, 'The rotation of cores').func(
     `void lockstep_turn_cores(const int32_t *threads, const int32_t *places, size_t count, const uint8_t *masks,
       size_t maskBytes, size_t workers, uint32_t first, uint32_t turns, uint32_t milliseconds, const uint32_t *stop)`,
   ) as unknown as TurnCores;
@@ -51,7 +53,8 @@ export interface CoreTurnOptions {
  * turns everybody has the same share of the slow core, and nobody waits.
  */
 export class CoreTurns {
-  readonly #blocks: readonly (readonly number[])[];
+  /** One after the other, a mask for each worker's cores. */
+  readonly #masks: Uint8Array;
   /** That compute, of each process. */
   readonly #threads = new Map<number, readonly number[]>();
   /** Not 0 once they are to end; read by the thread that turns. */
@@ -63,8 +66,9 @@ export class CoreTurns {
     private readonly options: CoreTurnOptions,
     cores: readonly number[] = options.workers > 1 ? coresForTurns() : [],
   ) {
-    this.#blocks = coreBlocks(cores, options.workers, options.threads);
-    if (this.#blocks.length > 0) this.#goOn(loadTurnCores());
+    const blocks = coreBlocks(cores, options.workers, options.threads);
+    this.#masks = coreMasks(blocks);
+    if (blocks.length > 0) this.#goOn(loadTurnCores());
   }
 
   /** The turn that runs is the last. */
@@ -83,14 +87,13 @@ export class CoreTurns {
       threads.push(...found);
       places.push(...found.map(() => place));
     }
-    const masks = coreMasks(this.#blocks);
     turnCores.async(
       Int32Array.from(threads),
       Int32Array.from(places),
       threads.length,
-      masks,
-      masks.length / this.#blocks.length,
-      this.#blocks.length,
+      this.#masks,
+      this.#masks.length / this.options.workers,
+      this.options.workers,
       this.#turn,
       turnsBetweenLooks,
       turnMs,
@@ -103,7 +106,7 @@ export class CoreTurns {
   #threadsOf(pid: number): readonly number[] {
     const known = this.#threads.get(pid);
     if (known !== undefined) return known;
-    const threads = computeThreads(pid);
+    const threads = threadsNamed(pid, computeThread);
     // Before, TensorFlow has not started all.
     if (threads.length < this.options.threads) return [];
     this.#threads.set(pid, threads);
@@ -140,15 +143,4 @@ function coresForTurns(): readonly number[] {
   const cores = allowedCores();
   const neighbours = new Set(cores.length > 0 ? cacheNeighbours(cores[0]!) : []);
   return cores.every((core) => neighbours.has(core)) ? cores : [];
-}
-
-function computeThreads(pid: number): readonly number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`)
-      .filter((thread) => readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim() === computeThread)
-      .map(Number);
-  } catch {
-    // It ends just now.
-    return [];
-  }
 }

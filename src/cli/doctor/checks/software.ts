@@ -38,7 +38,7 @@ const packageManifest = z.object({ engines: z.object({ node: z.string() }) });
 const compiled = {
   "tfjs's addon": 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node',
   'the addition of gradients': 'dist/worker/exchange/add.so',
-  'the turns at the cores': 'dist/coordinator/core-turns.so',
+  'the rotation of cores': 'dist/coordinator/core-turns.so',
 };
 
 /** The files of the installed engine that are missing or have another size. */
