@@ -1,6 +1,7 @@
 /** Workers in one process that exchange through memory, in an order of arrival that a seed decides. */
 import { Inbox, type Listener } from '../src/shared/transport/inbox.js';
 import type { Envelope, PeerExchange } from '../src/shared/transport/peer-exchange.js';
+import { type Values, valueTypeOf } from '../src/shared/transport/values.js';
 import type { BulkKind } from '../src/shared/transport/wire.js';
 
 /** Workers of hosts with `perHost` of them each; the messages between them that have not arrived. */
@@ -8,8 +9,8 @@ export class MemoryNetwork {
   readonly exchanges: readonly MemoryExchange[];
   /** One queue for each pair: what one worker sends to another stays in order. */
   readonly #queues = new Map<string, (() => void)[]>();
-  /** How many floats went from worker to worker. */
-  floats = 0;
+  /** How many bytes went from worker to worker. */
+  bytes = 0;
 
   constructor(
     worldSize: number,
@@ -40,7 +41,7 @@ export class MemoryNetwork {
 
 export class MemoryExchange implements PeerExchange {
   readonly inbox = new Inbox();
-  readonly #allocated = new WeakSet<ArrayBufferLike>();
+  readonly #placed = new WeakSet<ArrayBufferLike>();
   readonly #sums: Float32Array[] = [];
 
   constructor(
@@ -53,9 +54,9 @@ export class MemoryExchange implements PeerExchange {
     return `rank ${rank} on host${rank}`;
   }
 
-  allocate(length: number): Float32Array {
-    const memory = new Float32Array(length);
-    this.#allocated.add(memory.buffer);
+  place<T extends Values>(values: T): T {
+    const memory = values.slice() as T;
+    this.#placed.add(memory.buffer);
     return memory;
   }
 
@@ -73,15 +74,23 @@ export class MemoryExchange implements PeerExchange {
   }
 
   /** Both ways that other memory is sent must give the same: ranks differ in it. */
-  canSend(memory: Float32Array): boolean {
-    return this.#sumsOfHost.some(({ buffer }) => buffer === memory.buffer) || this.rank % 2 === 0;
+  canSend(values: Values): boolean {
+    return this.#sumsOfHost.some(({ buffer }) => buffer === values.buffer) || this.rank % 2 === 0;
   }
 
-  send(to: number, envelope: Envelope, payload: Float32Array): void {
-    if (!this.canSend(payload) && !this.#allocated.has(payload.buffer))
+  send(to: number, envelope: Envelope, payload: Values): void {
+    if (!this.canSend(payload) && !this.#placed.has(payload.buffer))
       throw new Error('Sent from memory of its own');
-    this.network.floats += payload.length;
-    const header = { ...envelope, generation: 1, ticket: '', from: this.rank, length: payload.length };
+    this.network.bytes += payload.byteLength;
+    const { length } = payload;
+    const header = {
+      ...envelope,
+      generation: 1,
+      ticket: '',
+      from: this.rank,
+      length,
+      type: valueTypeOf(payload),
+    };
     const { inbox } = this.network.exchanges[to]!;
     this.network.post(this.rank, to, () => inbox.deliver({ header, payload }));
   }
@@ -105,6 +114,16 @@ export function seeded(seed: number): () => number {
 /** Gradients whose float32 sum depends on the order: magnitudes over six decades, both signs. */
 export function gradient(size: number, random: () => number): Float32Array {
   return Float32Array.from({ length: size }, () => (random() - 0.5) * 10 ** (random() * 6 - 3));
+}
+
+/** The upper halves of float32 values: what is left of them in bfloat16, rounded towards zero. */
+export function upperHalves(values: Float32Array): Uint16Array {
+  return Uint16Array.from(new Uint32Array(values.slice().buffer), (whole) => whole >>> 16);
+}
+
+/** The float32 values that bfloat16 ones are. */
+export function widened(halves: Uint16Array): Float32Array {
+  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
 }
 
 /** The bits, so that NaN and -0 count. */

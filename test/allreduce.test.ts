@@ -48,7 +48,8 @@ async function start(worldSize: number, shared: boolean, encrypted: boolean): Pr
   });
   const ready = started.map(reply);
   for (const [rank, child] of started.entries()) {
-    child.send({ type: 'setup', setup: { rank, peers, buckets: [1_000, 300_000] } } satisfies BenchRequest);
+    const setup = { rank, peers, buckets: [1_000, 300_000], type: 'float32' as const };
+    child.send({ type: 'setup', setup } satisfies BenchRequest);
   }
   for (const message of await Promise.all(ready)) expect(message.type).toBe('ready');
   return started;
@@ -85,7 +86,12 @@ describe.each([
 });
 
 describe('lockstep bench allreduce', () => {
-  it.each(['shm', 'tcp'] as const)('measures and checks the sums over %s', async (way) => {
+  it.each([
+    ['shm', 'float32'],
+    ['tcp', 'float32'],
+    ['shm', 'bfloat16'],
+    ['tcp', 'bfloat16'],
+  ] as const)('measures and checks the sums over %s of %s', async (way, type) => {
     const module = await import(/* @vite-ignore */ path.join(build.folder, 'cli/bench-allreduce.js'));
     const { measureAllReduce } = module as typeof import('../src/cli/bench-allreduce.js');
     const times = await measureAllReduce({
@@ -93,10 +99,11 @@ describe('lockstep bench allreduce', () => {
       bucketMb: 4,
       workers: 2,
       path: way,
+      type,
       repeats: 3,
       encrypted: way === 'tcp',
     });
-    expect(times).toMatchObject({ path: way, workers: 2, megabytes: 6, buckets: 2, repeats: 3 });
+    expect(times).toMatchObject({ path: way, type, workers: 2, megabytes: 6, buckets: 2, repeats: 3 });
     expect(times.ms.min).toBeGreaterThan(0);
     expect(times.ms.median).toBeGreaterThanOrEqual(times.ms.min);
     expect(times.gigabytesPerSecond).toBeCloseTo(6 / times.ms.median, 1);

@@ -1,16 +1,27 @@
 /** What a run in bfloat16 computes in bfloat16. */
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { afterEach, describe, expect, it } from 'vitest';
+import { parseConfig } from '../src/shared/config/parse.js';
+import { elementCount } from '../src/shared/engine/dtype.js';
+import { HostTensor, liveHostTensors } from '../src/shared/engine/host-tensor.js';
 import { Session } from '../src/shared/engine/session.js';
 import type { Precision } from '../src/shared/engine/session-config.js';
+import { OutStream } from '../src/shared/engine/stream.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { npairsGradient } from '../src/shared/loss/npairs.js';
-import type { Model } from '../src/shared/model/model.js';
+import { buildModel, imageShape, type Model } from '../src/shared/model/model.js';
 import { convolution } from '../src/shared/model/ops/convolution.js';
 import { dense } from '../src/shared/model/ops/dense.js';
 import type { Scope } from '../src/shared/model/scope.js';
+import { setInto } from '../src/worker/exchange/add.js';
+import { feedsOf } from '../src/worker/functions/forward-backward.js';
 import { inferenceScope } from '../src/worker/functions/scope.js';
+import { LocalSums } from '../src/worker/local-sums.js';
 import { Replica } from '../src/worker/replica.js';
+import { StageProgram } from '../src/worker/stage-program.js';
+import { stageShape } from '../src/worker/stage-shape.js';
+import { bits, upperHalves, widened } from './allreduce-fixture.js';
+import { reduceTree } from './reduce-tree.js';
 
 const rows = 16;
 const sessions: Session[] = [];
@@ -91,5 +102,162 @@ describe('a run in bfloat16', () => {
     };
     expect(uses('bfloat16')).toBe('kernelGradient');
     expect(uses('float32')).toBe('winograd');
+  });
+});
+
+describe('a stream of a session in bfloat16', () => {
+  it('brings what was computed in bfloat16 as such, and float32 as float32', async () => {
+    const traced = async (precision: 'float32' | 'bfloat16') => {
+      const session = new Session({ precision, device: 'cpu' });
+      try {
+        const out = new OutStream(session, 'values');
+        const run = session.trace('values', (t) => {
+          const x = t.input('x', 'float32', [4, 8, 8, 8]) as Tensor4D;
+          const kernel = t.input('kernel', 'float32', [3, 3, 8, 8]) as Tensor4D;
+          const y = convolution(tf.relu(convolution(x, kernel, 1)), kernel, 1);
+          t.send(out, { from: 0, what: 0 }, y);
+          t.send(out, { from: 0, what: 1 }, tf.sum(x));
+          t.send(out, { from: 0, what: 2 }, tf.reshape(kernel, [72, 8]));
+          return {};
+        });
+        const running = run.run({ x: spread(4 * 8 * 8 * 8, 1), kernel: spread(9 * 64, 2) });
+        const values = new Map<number, { dtype: string; shape: string; floats: Float32Array }>();
+        for (let i = 0; i < 3; i += 1) {
+          const { what, value } = await out.take();
+          const floats = new Float32Array(value.values.length);
+          setInto(floats, value.values);
+          values.set(what, { dtype: value.dtype, shape: `${value.shape}`, floats });
+          value.free();
+        }
+        await running;
+        return values;
+      } finally {
+        await session.close();
+      }
+    };
+    const before = liveHostTensors();
+    const [half, whole] = [await traced('bfloat16'), await traced('float32')];
+    expect(liveHostTensors()).toBe(before);
+    expect([...half].sort().map(([what, { dtype, shape }]) => `${what}: ${dtype} [${shape}]`)).toEqual([
+      '0: bfloat16 [4,8,8,8]',
+      '1: float32 []',
+      '2: float32 [72,8]',
+    ]);
+    for (const what of [1, 2]) expect(half.get(what)!.floats).toEqual(whole.get(what)!.floats);
+    const [found, exact] = [half.get(0)!.floats, whole.get(0)!.floats];
+    const largest = Math.max(...found.map((value, i) => Math.abs(value - exact[i]!)));
+    expect(largest).toBeGreaterThan(1e-4);
+    expect(largest).toBeLessThan(0.1 * Math.max(...exact.map(Math.abs)));
+  });
+});
+
+describe("a step's gradients in bfloat16", () => {
+  it('leave as they were computed: in bfloat16 where convolutions gave them, else with all bits of float32', async () => {
+    const config = parseConfig(
+      {
+        name: 'gradients',
+        data: { dataset: 'sample' },
+        model: { encoder: 'tiny', classifier: {} },
+        batch: { microBatches: 1, microBatchSize: rows },
+        precision: 'bfloat16',
+        stages: [
+          {
+            ...{ name: 'train', objective: 'softmax', epochs: 1 },
+            optimizer: { kind: 'sgd' },
+            learningRate: { decay: 'constant', peak: 0.01 },
+          },
+        ],
+      },
+      'test',
+    );
+    const session = new Session({ precision: 'bfloat16', device: 'cpu' });
+    sessions.push(session);
+    const replica = new Replica(session, buildModel(config.model));
+    await replica.initialize(1);
+    const { slots, buckets, shape } = await StageProgram.compile(
+      replica,
+      stageShape(config, replica.model, 0),
+      config.exchange.bucketBytes,
+    );
+    const images = spread(rows * elementCount(imageShape), 1).map((x) => 127 * x + 127);
+    const batch = {
+      images: Uint8Array.from(images),
+      labels: Int32Array.from({ length: rows }, (_, i) => i % 10),
+      dropoutSeed: Int32Array.of(0, 0),
+    };
+    const shapes = new Map(replica.model.parameters.map(({ name, shape }) => [name, shape]));
+    const running = slots.run(0, feedsOf(shape, batch));
+    const seen = { bfloat16: 0, float32: 0 };
+    for (let left = slots.messages.length; left > 0; left -= 1) {
+      const { message, value } = await slots.take();
+      if (message.kind !== 'bucket') throw new Error(`${message.kind} came`);
+      const { entries } = buckets[message.bucket]!;
+      for (const { name, offset, size } of entries) {
+        const isConvolution = shapes.get(name)?.length === 4;
+        expect(value.dtype, name).toBe(isConvolution ? 'bfloat16' : 'float32');
+        if (isConvolution) seen.bfloat16 += 1;
+        else if (size > 8) {
+          seen.float32 += 1;
+          const lower = new Uint32Array(value.floats.slice(offset, offset + size).buffer).map(
+            (bits) => bits & 0xffff,
+          );
+          expect(
+            lower.some((bits) => bits !== 0),
+            name,
+          ).toBe(true);
+        }
+      }
+      value.free();
+    }
+    await running;
+    expect(seen.bfloat16).toBeGreaterThan(2);
+    expect(seen.float32).toBeGreaterThan(4);
+  });
+});
+
+describe("a worker's own sums", () => {
+  it('are those of float32, whichever leaf is bfloat16, and free what they were made of', () => {
+    const size = 100;
+    const halves = [1, 2].map((seed) => upperHalves(spread(size, seed)));
+    const leaves = [widened(halves[0]!), widened(halves[1]!), spread(size, 3), spread(size, 4)];
+    const before = liveHostTensors();
+    for (const order of [
+      [0, 1, 2, 3],
+      [2, 0, 1, 3],
+      [2, 3, 0, 1],
+    ]) {
+      const sums = new LocalSums(1, 4);
+      for (const [k, leaf] of order.entries()) {
+        const half = halves[leaf];
+        const value =
+          half === undefined
+            ? HostTensor.from('float32', [size], leaves[leaf]!)
+            : HostTensor.from('bfloat16', [size], half);
+        sums.put(0, k, value);
+      }
+      const expected = reduceTree(
+        4,
+        (k) => leaves[order[k]!]!,
+        (a, b) => a.map((x, i) => x + b[i]!),
+      );
+      const [sum] = sums.finish();
+      expect(bits(sum!.floats).equals(bits(expected))).toBe(true);
+      sum!.free();
+      expect(liveHostTensors()).toBe(before);
+    }
+  });
+
+  it('of one bfloat16 leaf have float32 memory for what everybody sums', () => {
+    const before = liveHostTensors();
+    const sums = new LocalSums(1, 2);
+    sums.put(0, 1, HostTensor.from('bfloat16', [3], [1, 2, 3]));
+    const output = sums.output(0);
+    expect(output.dtype).toBe('float32');
+    expect(sums.output(0)).toBe(output);
+    output.floats.set([4, 5, 6]);
+    const [sum] = sums.finish();
+    expect([...sum!.floats]).toEqual([4, 5, 6]);
+    sum!.free();
+    expect(liveHostTensors()).toBe(before);
   });
 });

@@ -74,9 +74,7 @@ function next(mesh: Mesh, step: number): Promise<BulkMessage> {
 }
 
 function post(mesh: Mesh, to: number, step: number, values: Float32Array): void {
-  const memory = mesh.allocate(values.length);
-  memory.set(values);
-  mesh.send(to, { kind: 'contribution', step, bucket: 0, node: [0, 1], start: 0 }, memory);
+  mesh.send(to, { kind: 'contribution', step, bucket: 0, node: [0, 1], start: 0 }, mesh.place(values));
 }
 
 /** Reduces one small bucket, in the memory for sums where there is one. */

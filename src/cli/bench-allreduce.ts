@@ -7,6 +7,7 @@ import { newKeyPair } from '../shared/security/join.js';
 import { type Link, parseLink } from '../shared/simulation/link.js';
 import { openLinks } from '../shared/simulation/links-thread.js';
 import { medianOf } from '../shared/statistics/estimate.js';
+import { type ValueType, valueTypes } from '../shared/transport/values.js';
 import type { BenchReply, BenchRequest } from '../worker/exchange/bench-worker.js';
 import { BenchProcess } from './bench-process.js';
 import type { CommandBody } from './command.js';
@@ -22,6 +23,8 @@ export interface AllReduceOptions {
   readonly bucketMb: number;
   readonly workers: number;
   readonly path: 'shm' | 'tcp';
+  /** What gradients come as; their size is that of float32, which their sums are. */
+  readonly type: ValueType;
   readonly repeats: number;
   /** Whether what travels over TCP is encrypted. */
   readonly encrypted: boolean;
@@ -31,6 +34,7 @@ export interface AllReduceOptions {
 
 export interface AllReduceTimes {
   readonly path: 'shm' | 'tcp';
+  readonly type: ValueType;
   readonly encrypted: boolean;
   readonly workers: number;
   readonly megabytes: number;
@@ -52,7 +56,7 @@ export interface AllReduceTimes {
  * @throws LockstepError TRANSPORT when a process fails, or shared memory is asked for and not to be had
  */
 export async function measureAllReduce(options: AllReduceOptions): Promise<AllReduceTimes> {
-  const { sizeMb, bucketMb, workers, path, repeats, encrypted, link } = options;
+  const { sizeMb, bucketMb, workers, path, type, repeats, encrypted, link } = options;
   const protection = { encrypted, token: newKeyPair() };
   const links = link === undefined ? undefined : openLinks(link);
   const processes = Array.from(
@@ -75,7 +79,10 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
     const routed = await links?.route(peers);
     const ready = await Promise.all(
       processes.map((process, rank) =>
-        process.ask({ type: 'setup', setup: { rank, peers: routed?.[rank] ?? peers, buckets } }, 'ready'),
+        process.ask(
+          { type: 'setup', setup: { rank, peers: routed?.[rank] ?? peers, buckets, type } },
+          'ready',
+        ),
       ),
     );
     if (path === 'shm' && !ready.every(({ paths }) => paths.every((used) => used === 'shared memory'))) {
@@ -96,6 +103,7 @@ export async function measureAllReduce(options: AllReduceOptions): Promise<AllRe
     const median = medianOf(times);
     return {
       path,
+      type,
       encrypted,
       workers,
       megabytes: sizeMb,
@@ -121,6 +129,7 @@ interface Arguments {
   readonly 'bucket-mb': number;
   readonly workers: number;
   readonly path: 'shm' | 'tcp' | 'both';
+  readonly type: ValueType;
   readonly repeats: number;
   readonly encrypt: boolean;
   readonly 'simulate-link': string | undefined;
@@ -166,7 +175,11 @@ function checkArguments(args: Arguments): true {
 export const benchAllReduceCommand: CommandBody<Arguments> = {
   builder: (yargs) =>
     yargs
-      .option('size-mb', { type: 'number', default: 94, describe: 'Gradients, in 10⁶ bytes (ResNet-50: 94)' })
+      .option('size-mb', {
+        type: 'number',
+        default: 94,
+        describe: 'Gradients as float32, in 10⁶ bytes (ResNet-50: 94)',
+      })
       .option('bucket-mb', {
         type: 'number',
         default: 25,
@@ -178,6 +191,11 @@ export const benchAllReduceCommand: CommandBody<Arguments> = {
         default: 'both' as const,
         describe: 'How payloads travel',
       })
+      .option('type', {
+        choices: valueTypes,
+        default: 'float32' as const,
+        describe: 'What gradients come as; sums are float32',
+      })
       .option('repeats', { type: 'number', default: 20, describe: 'Measured all-reduces' })
       .option('encrypt', { type: 'boolean', default: false, describe: 'Encrypt what travels over TCP' })
       .option('simulate-link', {
@@ -187,7 +205,7 @@ export const benchAllReduceCommand: CommandBody<Arguments> = {
       .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document' })
       .example('$0 bench allreduce --path shm --repeats 50', 'Shared memory only')
       .check(checkArguments),
-  handler: async ({ 'size-mb': sizeMb, workers, path, repeats, encrypt: encrypted, json, ...args }) => {
+  handler: async ({ 'size-mb': sizeMb, workers, path, type, repeats, encrypt: encrypted, json, ...args }) => {
     const bucketMb = args['bucket-mb'];
     const simulate = args['simulate-link'];
     const link = simulate === undefined ? undefined : parseLink(simulate);
@@ -195,7 +213,7 @@ export const benchAllReduceCommand: CommandBody<Arguments> = {
     const all = link === undefined ? (['shm', 'tcp'] as const) : (['tcp'] as const);
     for (const each of path === 'both' ? all : [path]) {
       results.push(
-        await measureAllReduce({ sizeMb, bucketMb, workers, path: each, repeats, encrypted, link }),
+        await measureAllReduce({ sizeMb, bucketMb, workers, path: each, type, repeats, encrypted, link }),
       );
     }
     if (json) {
@@ -205,7 +223,7 @@ export const benchAllReduceCommand: CommandBody<Arguments> = {
     for (const { path: name, ms, gigabytesPerSecond, cpuMs } of results) {
       const range = `${ms.min} to ${ms.max}`;
       process.stdout.write(
-        `${name}: ${sizeMb} MB, ${workers} workers: ${ms.median} ms (${range}), ${gigabytesPerSecond} GB/s, ${cpuMs} ms CPU\n`,
+        `${name}: ${sizeMb} MB of ${type}, ${workers} workers: ${ms.median} ms (${range}), ${gigabytesPerSecond} GB/s, ${cpuMs} ms CPU\n`,
       );
     }
   },

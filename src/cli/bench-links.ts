@@ -63,6 +63,7 @@ export const benchLinksCommand: CommandBody<Arguments> = {
             bucketMb,
             workers: count,
             path: 'tcp',
+            type: 'float32',
             repeats,
             encrypted: false,
           } as const;

@@ -70,7 +70,7 @@ function collect({ input, sums, reducer }: StepWork, k: number, bucket: number, 
   sums.put(bucket, k, value);
   if (k < input.range.hi - 1) return;
   input.recorder?.left(bucket);
-  for (const { node, value } of sums.entries(bucket)) reducer.contribute(bucket, node, value.floats);
+  for (const { node, value } of sums.entries(bucket)) reducer.contribute(bucket, node, value.values);
 }
 
 /** One micro-batch a worker: the gradient of the global loss goes back into the run that its embedding came from. */

@@ -1,14 +1,17 @@
-/** A worker's own sums over its micro-batches, bucket by bucket, in the memory that TensorFlow sent them in. */
+/** A worker's own sums over its micro-batches, bucket by bucket, in the memory that TensorFlow sent them in where that can be. */
+import { elementCount } from '../shared/engine/dtype.js';
 import { HostTensor } from '../shared/engine/host-tensor.js';
 import { type Node, TreeAccumulator } from '../shared/plan/tree.js';
 import { addInto } from './exchange/add.js';
 
 export class LocalSums {
   readonly #buckets: TreeAccumulator<HostTensor>[];
+  /** Memory for what takes more of it than what was sent. */
+  readonly #outputs = new Map<number, HostTensor>();
 
   /** @param microBatches K, the leaves of the tree, of all workers together */
   constructor(buckets: number, microBatches: number) {
-    this.#buckets = Array.from({ length: buckets }, () => new TreeAccumulator(microBatches, addLeft));
+    this.#buckets = Array.from({ length: buckets }, () => new TreeAccumulator(microBatches, added));
   }
 
   /** Adds micro-batch k's value of a bucket, which is ours from now on. */
@@ -23,7 +26,11 @@ export class LocalSums {
 
   /** Where the sum over all workers goes: every peer has read what lies there before its part of the result comes. */
   output(bucket: number): HostTensor {
-    return this.entries(bucket)[0]!.value;
+    const { value } = this.entries(bucket)[0]!;
+    if (value.dtype === 'float32') return value;
+    const output = this.#outputs.get(bucket) ?? floatsLike(value);
+    this.#outputs.set(bucket, output);
+    return output;
   }
 
   /**
@@ -33,9 +40,8 @@ export class LocalSums {
    */
   finish(elsewhere?: readonly Float32Array[]): HostTensor[] {
     return this.#buckets.map((_, bucket) => {
-      const own = this.entries(bucket).map(({ value }) => value);
-      const sum = elsewhere === undefined ? own.shift()! : HostTensor.over(elsewhere[bucket]!);
-      for (const value of own) value.free();
+      const sum = elsewhere === undefined ? this.output(bucket) : HostTensor.over(elsewhere[bucket]!);
+      for (const { value } of this.entries(bucket)) if (value !== sum) value.free();
       return sum;
     });
   }
@@ -45,12 +51,18 @@ export class LocalSums {
     for (const [bucket] of this.#buckets.entries()) {
       for (const { value } of this.entries(bucket)) value.abandon();
     }
+    for (const output of this.#outputs.values()) output.abandon();
   }
 }
 
-/** left + right, in left's memory. */
-function addLeft(left: HostTensor, right: HostTensor): HostTensor {
-  addInto(left.floats, left.floats, right.floats);
-  right.free();
-  return left;
+/** left + right, in the memory of one that is float32, if either is. */
+function added(left: HostTensor, right: HostTensor): HostTensor {
+  const sum = [left, right].find(({ dtype }) => dtype === 'float32') ?? floatsLike(left);
+  addInto(sum.floats, left.values, right.values);
+  for (const value of [left, right]) if (value !== sum) value.free();
+  return sum;
+}
+
+function floatsLike({ shape }: HostTensor): HostTensor {
+  return HostTensor.allocate('float32', [elementCount(shape)]);
 }

@@ -105,15 +105,24 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
     ...(isContrastive(stage.config) ? [] : reportedSums.map((name) => ({ name, size: 1 }))),
     ...stage.observedStatistics.map(({ name, shape }) => ({ name, size: elementCount(shape) })),
   ];
-  const gradients = stage.trained.map(({ name, shape }) => ({ name, size: elementCount(shape) })).reverse();
+  const gradients = stage.trained.map(({ name, shape }) => ({
+    name,
+    size: elementCount(shape),
+    rounded: isConvolution(shape),
+  }));
   const first = planBuckets(fromForward, {
     bucketBytes: Number.MAX_SAFE_INTEGER,
     ownBucketBytes: Number.MAX_SAFE_INTEGER,
   });
-  return [...first, ...planBuckets(gradients, { bucketBytes })].map((bucket, position) => ({
+  return [...first, ...planBuckets(gradients.reverse(), { bucketBytes })].map((bucket, position) => ({
     ...bucket,
     index: position,
   }));
+}
+
+/** [height,width,in,out]. Products of heads are not mixed precision's: see tensorflow.ts. */
+function isConvolution(kernel: readonly number[]): boolean {
+  return kernel.length === 4;
 }
 
 /** What a micro-batch gives to be gathered in a step, in floats: embeddings and labels, and what BatchNorm exchanges. */

@@ -57,7 +57,7 @@ async function takeAll(
     if (missing.get(message)! > 0) return;
     recorder?.left(message.bucket);
     for (const { node, value } of sums.entries(message.bucket)) {
-      reducer.contribute(message.bucket, node, value.floats);
+      reducer.contribute(message.bucket, node, value.values);
     }
   };
   let failure: unknown;

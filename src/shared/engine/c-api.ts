@@ -58,6 +58,10 @@ export const c = {
   >(
     'void *TF_NewTensor(int dtype, const void *dims, int rank, void *data, size_t bytes, void *deallocate, void *argument)',
   ),
+  /** Gives `to` the memory of `from`, as elements of another type. */
+  bitcastTensor: declare<
+    (from: Pointer, dtype: number, to: Pointer, dims: Bytes, rank: number, s: Pointer) => void
+  >('void TF_TensorBitcastFrom(void *from, int dtype, void *to, const void *dims, int rank, void *s)'),
   deleteTensor: declare<(t: Pointer) => void>('void TF_DeleteTensor(void *t)'),
   tensorData: declare<(t: Pointer) => Pointer>('void *TF_TensorData(void *t)'),
   tensorType: declare<(t: Pointer) => number>('int TF_TensorType(void *t)'),

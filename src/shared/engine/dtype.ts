@@ -1,7 +1,7 @@
 /** The element types that cross between tfjs, TensorFlow and typed arrays. */
 import { LockstepError } from '../errors.js';
 
-export type DType = 'float32' | 'int32' | 'uint8' | 'bool' | 'int64';
+export type DType = 'float32' | 'int32' | 'uint8' | 'bool' | 'int64' | 'bfloat16';
 
 /** TF_DataType, from tensorflow/c/tf_datatype.h. */
 export const tfType = {
@@ -11,6 +11,7 @@ export const tfType = {
   string: 7,
   int64: 9,
   bool: 10,
+  bfloat16: 14,
   resource: 20,
 } as const;
 
@@ -19,10 +20,12 @@ const names = new Map<number, DType>([
   [tfType.int32, 'int32'],
   [tfType.uint8, 'uint8'],
   [tfType.bool, 'bool'],
+  [tfType.bfloat16, 'bfloat16'],
   [tfType.int64, 'int64'],
 ]);
 
-export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array;
+/** bfloat16 is held as its bits. */
+export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array | Uint16Array;
 
 /** The name of a TF_DataType, also for those that never reach the host. */
 export function dtypeName(type: number): string {
@@ -39,7 +42,8 @@ export function hostType(type: number): DType {
 }
 
 export function bytesPerElement(dtype: DType): number {
-  return dtype === 'int64' ? 8 : dtype === 'uint8' || dtype === 'bool' ? 1 : 4;
+  if (dtype === 'uint8' || dtype === 'bool') return 1;
+  return dtype === 'int64' ? 8 : dtype === 'bfloat16' ? 2 : 4;
 }
 
 /** A typed array over the first `count` elements of memory, without a copy. */
@@ -51,6 +55,8 @@ export function viewAs(dtype: DType, memory: ArrayBuffer, count: number): HostAr
       return new Int32Array(memory, 0, count);
     case 'int64':
       return new BigInt64Array(memory, 0, count);
+    case 'bfloat16':
+      return new Uint16Array(memory, 0, count);
     case 'uint8':
     case 'bool':
       return new Uint8Array(memory, 0, count);

@@ -1,6 +1,6 @@
 /** A TensorFlow tensor in host memory, readable and writable without a copy, and freed by hand. */
 import { LockstepError } from '../errors.js';
-import { c, keepMemory, memoryViews, type Pointer } from './c-api.js';
+import { c, checked, keepMemory, memoryViews, type Pointer } from './c-api.js';
 import {
   bytesPerElement,
   type DType,
@@ -73,6 +73,21 @@ export class HostTensor {
     return new HostTensor(pointer, dtype, shape);
   }
 
+  /** The same memory as elements of another type, which take up the last dimension. This tensor is freed. */
+  as(dtype: DType): HostTensor {
+    const shape = this.shape.slice(0, -1);
+    const dims = BigInt64Array.from(shape, BigInt);
+    const empty = c.allocateTensor(tfType[dtype], BigInt64Array.of(0n), 1, 0);
+    try {
+      checked((status) => c.bitcastTensor(this.pointer, tfType[dtype], empty, dims, shape.length, status));
+    } catch (error) {
+      c.deleteTensor(empty);
+      throw error;
+    }
+    this.free();
+    return new HostTensor(empty, dtype, shape);
+  }
+
   get pointer(): Pointer {
     if (this.#pointer === undefined) throw new LockstepError('ENGINE', 'This host tensor has been freed.');
     return this.#pointer;
@@ -84,7 +99,12 @@ export class HostTensor {
     throw new LockstepError('ENGINE', `Expected a float32 tensor, this one is ${this.dtype}.`);
   }
 
-  /** The value of a tensor with one element. */
+  /** The elements of a float32 tensor, or the bits of a bfloat16 one. */
+  get values(): Float32Array | Uint16Array {
+    return this.data instanceof Uint16Array ? this.data : this.floats;
+  }
+
+  /** The value of a tensor with one element, which is not bfloat16. */
   get scalar(): number {
     return Number(this.data[0]);
   }

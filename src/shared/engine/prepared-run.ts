@@ -2,6 +2,7 @@
 import type { OutputRef } from './c-api.js';
 import type { Graph, Operation } from './graph.js';
 import type { HostTensor } from './host-tensor.js';
+import type { SessionConfig } from './session-config.js';
 
 /** The fixed part of a run: what is fed, fetched and only executed, packed once. */
 export interface Signature {
@@ -20,6 +21,7 @@ export type PreparedRun = (feeds: readonly HostTensor[]) => Promise<HostTensor[]
 
 /** What prepares runs: a session. */
 export interface Runner {
+  readonly config: SessionConfig;
   readonly graph: Graph;
   prepare(signature: Signature): PreparedRun;
 }

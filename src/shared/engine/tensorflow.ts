@@ -15,5 +15,7 @@ process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
 // Mixed precision is for convolutions. MatMul is a head's and an objective's: it costs next to nothing, and rounded to 16
 // bits it would change the loss (similarities are divided by the temperature, and compared).
 process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE ??= 'MatMul';
+// Gradients leave as they were computed: a Bitcast of bfloat16 takes what a Bitcast of float32 would want cast.
+process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_CLEARLIST_ADD ??= 'Bitcast';
 
 export const tf: TensorFlow = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu');

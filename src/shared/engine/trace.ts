@@ -161,10 +161,12 @@ export class Trace {
   send(stream: OutStream, marks: { readonly from: number; readonly what: number }, tensor: Tensor): void {
     const host = HostTensor.from('int32', [2], [marks.from, marks.what]);
     try {
+      const value = this.#output(tensor);
+      const sent = stream.asBytes ? this.#bytes(value) : value;
       const enqueue = this.#add(
         'QueueEnqueueV2',
-        [stream.queue, this.#constant(host), this.#output(tensor)],
-        { Tcomponents: { kind: 'types', value: [tfType.int32, tfType.float32] } },
+        [stream.queue, this.#constant(host), sent],
+        { Tcomponents: { kind: 'types', value: [tfType.int32, sent.type] } },
         // On the CPU, so that the copy from a GPU begins while backward goes on there.
         { device: '/device:CPU:0' },
       );
@@ -240,6 +242,14 @@ export class Trace {
     return this.#add('Cast', [value], {
       SrcT: { kind: 'type', value: value.type },
       DstT: { kind: 'type', value: tfType.float32 },
+    }).outputs[0]!;
+  }
+
+  /** The same memory, as long as nothing casts it. */
+  #bytes(value: GraphOutput): GraphOutput {
+    return this.#add('Bitcast', [value], {
+      T: { kind: 'type', value: value.type },
+      type: { kind: 'type', value: tfType.uint8 },
     }).outputs[0]!;
   }
 

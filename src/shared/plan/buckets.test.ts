@@ -38,10 +38,16 @@ test('a shared bucket that was full before a large tensor came is indexed before
   expect(names).toEqual(['large', 'a+b', 'c', 'larger']);
 });
 
-test('the first shared bucket may be smaller', () => {
-  const tensors = Array.from({ length: 6 }, (_, i) => ({ name: `t${i}`, size: 40 }));
-  const sizes = planBuckets(tensors, { ...options, firstBucketBytes: 160 }).map(({ size }) => size);
-  expect(sizes).toEqual([40, 80, 80, 40]);
+test('what mixed precision rounds shares no bucket with what it does not', () => {
+  const tensors = [
+    { name: 'bias', size: 10 },
+    { name: 'kernel', size: 40, rounded: true },
+    { name: 'gamma', size: 20 },
+    { name: 'first kernel', size: 50, rounded: true },
+    { name: 'first gamma', size: 30 },
+  ];
+  const names = planBuckets(tensors, options).map(({ entries }) => entries.map(({ name }) => name).join('+'));
+  expect(names).toEqual(['kernel+first kernel', 'bias+gamma+first gamma']);
 });
 
 test('the defaults are 4 MiB, and 1 MiB for a tensor of its own', () => {

@@ -4,10 +4,17 @@
 export interface BucketTensor {
   readonly name: string;
   readonly size: number;
+  /**
+   * Whether mixed precision computes it in 16 bits. Such tensors share no bucket with others, which would be rounded with
+   * them. Default false.
+   */
+  readonly rounded?: boolean;
 }
 
 /** A tensor's place in its bucket's flat array; offset and size count float32 elements. */
-export interface BucketEntry extends BucketTensor {
+export interface BucketEntry {
+  readonly name: string;
+  readonly size: number;
   readonly offset: number;
 }
 
@@ -21,8 +28,6 @@ export interface Bucket {
 export interface BucketOptions {
   /** The most bytes that several tensors share a bucket for. Default 4 MiB. */
   readonly bucketBytes?: number;
-  /** A smaller limit for the first shared bucket, so that the exchange starts early. Default: bucketBytes. */
-  readonly firstBucketBytes?: number;
   /** A tensor above this many bytes is a bucket of its own: no concat, no split. Default 1 MiB. */
   readonly ownBucketBytes?: number;
 }
@@ -32,36 +37,36 @@ const MEBIBYTE = 1 << 20;
 
 /**
  * Packs tensors, given in the order in which backward yields them, into buckets indexed by when their last tensor
- * is there. The shared bucket stays open while large tensors pass by, so that the many small BatchNorm tensors
+ * is there. A shared bucket stays open while large tensors pass by, so that the many small BatchNorm tensors
  * between large kernels fill few buckets.
  */
 export function planBuckets(tensors: readonly BucketTensor[], options: BucketOptions = {}): Bucket[] {
   const { bucketBytes = 4 * MEBIBYTE, ownBucketBytes = MEBIBYTE } = options;
-  let limit = (options.firstBucketBytes ?? bucketBytes) / FLOAT_BYTES;
-  const closed: { entries: BucketEntry[]; size: number; last: number }[] = [];
-  let open = { entries: [] as BucketEntry[], size: 0, last: 0 };
-  const close = (): void => {
-    if (open.entries.length === 0) return;
-    closed.push(open);
-    open = { entries: [], size: 0, last: 0 };
-    limit = bucketBytes / FLOAT_BYTES;
-  };
+  const buckets: { entries: BucketEntry[]; size: number; last: number }[] = [];
+  /** The shared buckets with room left, for tensors that are rounded and others. */
+  const open = new Map<boolean, (typeof buckets)[number]>();
   const names = new Set<string>();
-  for (const [position, { name, size }] of tensors.entries()) {
+  for (const [position, { name, size, rounded = false }] of tensors.entries()) {
     if (!Number.isInteger(size) || size < 1) throw new RangeError(`Tensor ${name} has size ${size}`);
     if (names.has(name)) throw new RangeError(`Two tensors to be reduced are called ${name}`);
     names.add(name);
     if (size * FLOAT_BYTES > ownBucketBytes) {
-      closed.push({ entries: [{ name, offset: 0, size }], size, last: position });
+      buckets.push({ entries: [{ name, offset: 0, size }], size, last: position });
       continue;
     }
-    if (open.size + size > limit) close();
-    open.entries.push({ name, offset: open.size, size });
-    open.size += size;
-    open.last = position;
+    let shared = open.get(rounded);
+    if (shared === undefined || (shared.size + size) * FLOAT_BYTES > bucketBytes) {
+      shared = { entries: [], size: 0, last: 0 };
+      buckets.push(shared);
+      open.set(rounded, shared);
+    }
+    shared.entries.push({ name, offset: shared.size, size });
+    shared.size += size;
+    shared.last = position;
   }
-  close();
-  return closed.sort((a, b) => a.last - b.last).map(({ entries, size }, index) => ({ index, entries, size }));
+  return buckets
+    .sort((a, b) => a.last - b.last)
+    .map(({ entries, size }, index) => ({ index, entries, size }));
 }
 
 /** A part of a flat array; offset and length count float32 elements. */

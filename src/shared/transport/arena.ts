@@ -12,13 +12,13 @@ export class Arena {
     return this.#next;
   }
 
-  /** Memory for `length` floats, on a cache line of its own, or undefined when the arena is full. */
-  allocate(length: number): Float32Array | undefined {
+  /** Where `bytes` of memory begin, on a cache line of their own, or undefined when the arena is full. */
+  allocate(bytes: number): number | undefined {
     const at = this.#next;
-    const end = at + length * Float32Array.BYTES_PER_ELEMENT;
+    const end = at + bytes;
     if (end > this.buffer.byteLength) return undefined;
     this.#next = Math.ceil(end / alignment) * alignment;
-    return new Float32Array(this.buffer, at, length);
+    return at;
   }
 
   /** Takes all memory back; only when nobody reads any of it. */

@@ -3,6 +3,7 @@ import { LockstepError } from '../errors.js';
 import { Arena } from './arena.js';
 import type { CommonMemory } from './peer-link.js';
 import { openRegion, Region } from './region.js';
+import { type Values, valuesAt, valueTypeOf } from './values.js';
 import type { Hello } from './wire.js';
 
 export interface HostMemoryOptions {
@@ -73,34 +74,43 @@ export class HostMemory implements CommonMemory {
     return region === null || this.#excluded ? undefined : openRegion(region.path, region.bytes);
   }
 
-  /** Takes back all memory from `allocate`: a step begins. */
+  /** Takes back all memory from `place`: a step begins. */
   reset(): void {
     this.#arena.reset();
   }
 
-  /** Memory for values that are sent, this worker's own where there is no room. */
-  allocate(length: number): Float32Array {
-    const memory = this.#arena.allocate(length);
-    if (memory !== undefined) return memory;
-    if (!this.#warnedOverflow) {
-      const { used, buffer } = this.#arena;
-      const bytes = `${used + length * Float32Array.BYTES_PER_ELEMENT} of ${buffer.byteLength} bytes`;
-      this.#warn(`A step sends more than was announced (${bytes}): what is over travels as frames.`);
-      this.#warnedOverflow = true;
+  /** A copy of values that are sent, in this worker's own memory where there is no room. */
+  place<T extends Values>(values: T): T {
+    const { used, buffer } = this.#arena;
+    const at = this.#arena.allocate(values.byteLength);
+    if (at === undefined) {
+      if (!this.#warnedOverflow) {
+        const bytes = `${used + values.byteLength} of ${buffer.byteLength} bytes`;
+        this.#warn(`A step sends more than was announced (${bytes}): what is over travels as frames.`);
+        this.#warnedOverflow = true;
+      }
+      return values.slice() as T;
     }
-    return new Float32Array(length);
+    const placed = valuesAt(valueTypeOf(values), buffer, at, values.length) as T;
+    placed.set(values);
+    return placed;
   }
 
   /** Where sums of these lengths lie, the same place for all workers of the host; undefined where there is none. */
   sumsOf(lengths: readonly number[]): Float32Array[] | undefined {
     if (this.#sums === undefined) return undefined;
     const memory = new Arena(this.#sums);
-    const parts = lengths.map((length) => memory.allocate(length));
-    return parts.every((part) => part !== undefined) ? parts : undefined;
+    const parts: Float32Array[] = [];
+    for (const length of lengths) {
+      const at = memory.allocate(length * Float32Array.BYTES_PER_ELEMENT);
+      if (at === undefined) return undefined;
+      parts.push(new Float32Array(memory.buffer, at, length));
+    }
+    return parts;
   }
 
   /** Whether peers can read values where they lie. */
-  holds({ buffer }: Float32Array): boolean {
+  holds({ buffer }: Values): boolean {
     return buffer === this.region || buffer === this.sums;
   }
 

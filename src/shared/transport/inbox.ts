@@ -1,10 +1,11 @@
 /** Sorts bulk messages by step: to whoever listens, or kept until somebody does, or dropped as stale. */
+import type { Values } from './values.js';
 import type { BulkHeader, BulkKind } from './wire.js';
 
 /** A bulk message; the payload may be read until the commit of its step. */
 export interface BulkMessage {
   readonly header: BulkHeader;
-  readonly payload: Float32Array;
+  readonly payload: Values;
 }
 
 export interface Listener {

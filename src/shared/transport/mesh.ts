@@ -12,6 +12,7 @@ import { keepFreedMemory } from './kept-memory.js';
 import { Outbox } from './outbox.js';
 import type { Envelope, PeerExchange } from './peer-exchange.js';
 import { FrameLink, frameBytes, type PeerLink, payloadOf, SharedMemoryLink } from './peer-link.js';
+import { type Values, valueTypeOf } from './values.js';
 import {
   type BulkKind,
   decode,
@@ -233,27 +234,27 @@ export class Mesh implements PeerExchange {
     this.#inbox.fail(error);
   }
 
-  /** Begins a step: memory from `allocate` is taken back, what still comes of earlier steps is dropped. */
+  /** Begins a step: memory from `place` is taken back, what still comes of earlier steps is dropped. */
   begin(step: number): void {
     this.#inbox.begin(step);
     this.#memory.reset();
   }
 
-  allocate(length: number): Float32Array {
-    return this.#memory.allocate(length);
+  place<T extends Values>(values: T): T {
+    return this.#memory.place(values);
   }
 
   sums(lengths: readonly number[]): Float32Array[] | undefined {
     return this.#memory.sumsOf(lengths);
   }
 
-  canSend(memory: Float32Array): boolean {
-    if (this.#memory.holds(memory)) return true;
+  canSend(values: Values): boolean {
+    if (this.#memory.holds(values)) return true;
     for (const { link } of this.#connections.values()) if (link?.path === 'shared memory') return false;
     return true;
   }
 
-  send(to: number, envelope: Envelope, payload: Float32Array): void {
+  send(to: number, envelope: Envelope, payload: Values): void {
     const { generation, ticket, rank: from } = this.#now;
     const connection = this.#connections.get(to);
     if (connection?.link === undefined) {
@@ -262,7 +263,10 @@ export class Mesh implements PeerExchange {
     }
     const inbox = this.#inbox;
     connection.link
-      .send({ ...envelope, generation, ticket, from, length: payload.length }, payload)
+      .send(
+        { ...envelope, generation, ticket, from, length: payload.length, type: valueTypeOf(payload) },
+        payload,
+      )
       .catch((error: Error) => inbox.fail(error));
   }
 

@@ -1,9 +1,10 @@
 /** What the all-reduce and the all-gather need of the mesh, so that they are tested without a network. */
 import type { Listener } from './inbox.js';
+import type { Values } from './values.js';
 import type { BulkHeader, BulkKind } from './wire.js';
 
 /** A header without what the mesh itself knows. */
-export type Envelope = Omit<BulkHeader, 'generation' | 'ticket' | 'from' | 'length' | 'at'>;
+export type Envelope = Omit<BulkHeader, 'generation' | 'ticket' | 'from' | 'length' | 'type' | 'at'>;
 
 export interface PeerExchange {
   readonly rank: number;
@@ -12,8 +13,8 @@ export interface PeerExchange {
   /** How a peer is named in an error: its rank and host. */
   nameOf(rank: number): string;
 
-  /** Memory for values that are sent; valid until the step's commit. */
-  allocate(length: number): Float32Array;
+  /** A copy of values in memory that they can be sent from; valid until the step's commit. */
+  place<T extends Values>(values: T): T;
 
   /**
    * Memory for the step's sums, which all workers of this host have in common: what one writes there nobody needs to copy.
@@ -22,10 +23,10 @@ export interface PeerExchange {
   sums(lengths: readonly number[]): Float32Array[] | undefined;
 
   /** Whether values elsewhere, that stay as they are until the step's commit, can be sent from where they lie. */
-  canSend(memory: Float32Array): boolean;
+  canSend(values: Values): boolean;
 
-  /** Sends values from `allocate` or `sums`, or that `canSend` accepts, to a peer, in order of the calls for each peer. Failures go to the listeners. */
-  send(to: number, envelope: Envelope, payload: Float32Array): void;
+  /** Sends values from `place` or `sums`, or that `canSend` accepts, to a peer, in order of the calls for each peer. Failures go to the listeners. */
+  send(to: number, envelope: Envelope, payload: Values): void;
 
   /** Hands over a step's messages of some kinds; returns how to stop. */
   listen(step: number, kinds: readonly BulkKind[], listener: Listener): () => void;

@@ -1,6 +1,7 @@
 /** The way to one peer, and the two paths that a payload takes: frames, or shared memory. */
 import { LockstepError } from '../errors.js';
 import type { Outbox } from './outbox.js';
+import { bytesPerValue, type Values, valuesAt } from './values.js';
 import { type BulkHeader, encode } from './wire.js';
 
 /** The most bytes of one frame: a heartbeat waits for the frame before it. */
@@ -9,10 +10,10 @@ export const frameBytes = 4 << 20;
 export interface PeerLink {
   readonly path: 'frames' | 'shared memory';
   /**
-   * Sends float32 values that lie in memory from `Mesh.allocate`. Resolves when they are on their way; the memory
+   * Sends values that lie in memory from `Mesh.place` or `Mesh.sums`. Resolves when they are on their way; the memory
    * must stay as it is until the step's commit.
    */
-  send(header: BulkHeader, payload: Float32Array): Promise<void>;
+  send(header: BulkHeader, payload: Values): Promise<void>;
 }
 
 /** The values follow the header as raw frames, without a copy. */
@@ -21,7 +22,7 @@ export class FrameLink implements PeerLink {
 
   constructor(readonly outbox: Outbox) {}
 
-  send(header: BulkHeader, payload: Float32Array): Promise<void> {
+  send(header: BulkHeader, payload: Values): Promise<void> {
     const frames: Uint8Array[] = [encode(header)];
     for (let at = 0; at < payload.byteLength; at += frameBytes) {
       const bytes = Math.min(frameBytes, payload.byteLength - at);
@@ -51,7 +52,7 @@ export class SharedMemoryLink implements PeerLink {
     this.#frames = new FrameLink(outbox);
   }
 
-  send(header: BulkHeader, payload: Float32Array): Promise<void> {
+  send(header: BulkHeader, payload: Values): Promise<void> {
     const { region, sums } = this.memory;
     const memory = payload.buffer === region ? 'sender' : payload.buffer === sums ? 'sums' : undefined;
     if (memory === undefined) return this.#frames.send(header, payload);
@@ -64,26 +65,24 @@ export class SharedMemoryLink implements PeerLink {
  *
  * @throws LockstepError PROTOCOL when they are not where or as many as the header says
  */
-export function payloadOf(
-  header: BulkHeader,
-  frames: readonly Uint8Array[],
-  common: CommonMemory,
-): Float32Array {
-  const bytes = header.length * Float32Array.BYTES_PER_ELEMENT;
+export function payloadOf(header: BulkHeader, frames: readonly Uint8Array[], common: CommonMemory): Values {
+  const { type, length } = header;
+  const size = bytesPerValue(type);
+  const bytes = length * size;
   if (header.at !== undefined) {
     const { memory, offset } = header.at;
     const buffer = memory === 'sums' ? common.sums : common.region;
     if (buffer === undefined) throw malformed(header, 'points into memory that is not mapped');
-    if (offset % 4 !== 0 || offset + bytes > buffer.byteLength) {
+    if (offset % size !== 0 || offset + bytes > buffer.byteLength) {
       throw malformed(header, 'points outside of its shared memory');
     }
-    return new Float32Array(buffer, offset, header.length);
+    return valuesAt(type, buffer, offset, length);
   }
   const came = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
   if (came !== bytes) throw malformed(header, `announces ${bytes} bytes and brings ${came}`);
   const [first] = frames;
-  if (first !== undefined && frames.length === 1 && first.byteOffset % 4 === 0) {
-    return new Float32Array(first.buffer as ArrayBuffer, first.byteOffset, header.length);
+  if (first !== undefined && frames.length === 1 && first.byteOffset % size === 0) {
+    return valuesAt(type, first.buffer as ArrayBuffer, first.byteOffset, length);
   }
   const whole = new Uint8Array(bytes);
   let at = 0;
@@ -91,7 +90,7 @@ export function payloadOf(
     whole.set(frame, at);
     at += frame.byteLength;
   }
-  return new Float32Array(whole.buffer);
+  return valuesAt(type, whole.buffer, 0, length);
 }
 
 function malformed(header: BulkHeader, what: string): LockstepError {

@@ -12,6 +12,7 @@ const header = {
   node: [0, 4],
   start: 16,
   length: 48,
+  type: 'bfloat16',
 } as const;
 
 describe('wire', () => {

@@ -2,6 +2,7 @@
 import { Packr } from 'msgpackr';
 import { z } from 'zod';
 import { LockstepError } from '../errors.js';
+import { valueTypes } from './values.js';
 
 // Without records a message can be read alone; with `moreTypes` typed arrays keep their type.
 const packr = new Packr({ useRecords: false, moreTypes: true });
@@ -57,7 +58,7 @@ const ticket = z.string().max(64);
 export const bulkKinds = ['contribution', 'result', 'embedding'] as const;
 export type BulkKind = (typeof bulkKinds)[number];
 
-/** What goes before float32 values on their way from worker to worker. */
+/** What goes before values on their way from worker to worker. */
 export const bulkHeaderSchema = z.strictObject({
   kind: z.enum(bulkKinds),
   generation: count,
@@ -69,10 +70,11 @@ export const bulkHeaderSchema = z.strictObject({
   bucket: z.union([count, z.string().max(64)]),
   /** The micro-batches [lo, hi) that are summed in the values. */
   node: z.tuple([count, count]),
-  /** Where the values begin in the bucket, in floats. */
+  /** Where the values begin in the bucket, in values. */
   start: count,
-  /** How many floats. */
+  /** How many values. */
   length: count,
+  type: z.enum(valueTypes),
   /** Where they lie in shared memory, in bytes; absent when they follow as frames. */
   at: z.strictObject({ memory: z.enum(['sender', 'sums']), offset: count }).optional(),
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bits, gradient, seeded } from '../../../test/allreduce-fixture.js';
-import { addInto } from './add.js';
+import { bits, gradient, seeded, upperHalves, widened } from '../../../test/allreduce-fixture.js';
+import { addInto, setInto } from './add.js';
 
 describe('addInto', () => {
   // Around a vector, and many of them.
@@ -13,6 +13,30 @@ describe('addInto', () => {
     const expected = a.map((value, i) => Math.fround(value + b[i]!));
     expect(bits(out).equals(bits(expected))).toBe(true);
   });
+
+  it.each([0, 1, 7, 8, 9, 15, 16, 17, 40_001])(
+    'adds %d bfloat16 values as the float32 they are',
+    (length) => {
+      const random = seeded(length);
+      const floats = gradient(length, random);
+      const [one, other] = [upperHalves(gradient(length, random)), upperHalves(gradient(length, random))];
+      const expectSum = (out: Float32Array, a: Float32Array, b: Float32Array) =>
+        expect(bits(out).equals(bits(a.map((value, i) => value + b[i]!)))).toBe(true);
+      // Past the caches from where a vector may begin, and through them from anywhere else.
+      for (const from of [0, 1]) {
+        const out = new Float32Array(length + 1).subarray(from, from + length);
+        addInto(out, one, other);
+        expectSum(out, widened(one), widened(other));
+        addInto(out, floats, other);
+        expectSum(out, floats, widened(other));
+        addInto(out, one, floats);
+        expectSum(out, widened(one), floats);
+      }
+      const over = floats.slice();
+      addInto(over, over, other);
+      expectSum(over, floats, widened(other));
+    },
+  );
 
   it('keeps infinities, NaN, signed zeros and denormals', () => {
     const a = Float32Array.of(Infinity, Infinity, Number.NaN, -0, -0, 1e-45, 3e38, 1);
@@ -45,6 +69,38 @@ describe('addInto', () => {
 
   it('refuses other lengths', () => {
     const three = new Float32Array(3);
-    expect(() => addInto(three, three, new Float32Array(2))).toThrow('3 and 2 floats');
+    expect(() => addInto(three, three, new Float32Array(2))).toThrow('3 and 2 values');
+    expect(() => addInto(three, new Uint16Array(4), three)).toThrow('4 and 3 values');
+  });
+});
+
+describe('setInto', () => {
+  it.each([0, 1, 7, 8, 9, 15, 16, 17, 40_001])(
+    'copies %d values, and writes nothing beside them',
+    (length) => {
+      const halves = upperHalves(gradient(length, seeded(length)));
+      for (const values of [halves, widened(halves)]) {
+        for (const from of [0, 1]) {
+          const out = new Float32Array(length + 2).fill(-7);
+          setInto(out.subarray(from, from + length), values);
+          const expected = new Float32Array(length + 2).fill(-7);
+          expected.set(widened(halves), from);
+          expect(bits(out).equals(bits(expected))).toBe(true);
+        }
+      }
+    },
+  );
+
+  it('keeps infinities, NaN, signed zeros and denormals', () => {
+    const values = Float32Array.of(Infinity, -Infinity, Number.NaN, -0, 0, 1e-39, 1, 2);
+    const out = new Float32Array(8);
+    setInto(out, upperHalves(values));
+    expect([...out]).toEqual([...widened(upperHalves(values))]);
+    expect([...out.subarray(0, 5)]).toEqual([Infinity, -Infinity, Number.NaN, -0, 0]);
+    expect(out[5]).toBeGreaterThan(0);
+  });
+
+  it('refuses other lengths', () => {
+    expect(() => setInto(new Float32Array(3), new Uint16Array(2))).toThrow('2 values do not fill 3');
   });
 });

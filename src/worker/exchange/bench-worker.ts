@@ -8,6 +8,7 @@ import { joinVariable } from '../../shared/security/join.js';
 import type { Protection } from '../../shared/security/socket-options.js';
 import { machineIdentity } from '../../shared/transport/machine.js';
 import { Mesh } from '../../shared/transport/mesh.js';
+import type { ValueType } from '../../shared/transport/values.js';
 import { Reducer, sentBytes, sumBytes } from './reducer.js';
 
 /** What the parent sends first. */
@@ -16,6 +17,8 @@ export interface BenchSetup {
   readonly peers: readonly Peer[];
   /** Floats of every bucket. */
   readonly buckets: readonly number[];
+  /** What gradients come as; sums are float32. */
+  readonly type: ValueType;
 }
 
 export type BenchRequest =
@@ -50,15 +53,20 @@ async function handle(request: BenchRequest): Promise<void> {
   else reply(await reduce!(request.step));
 }
 
-async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply> {
+async function prepare({ rank, peers, buckets, type }: BenchSetup): Promise<BenchReply> {
   const worldSize = peers.length;
   const stepBytes = sentBytes({ rank, worldSize, microBatches: worldSize, buckets });
   await mesh.connect({ generation: 1, rank, ticket: '', peers }, { stepBytes, sumBytes: sumBytes(buckets) });
   const [node] = coveringNodes(...bounds(rangeOf(rank, worldSize, worldSize)), worldSize);
-  const given = buckets.map((size, bucket) => new Float32Array(size).map((_, i) => value(rank, bucket, i)));
+  const given = buckets.map((size, bucket) => {
+    const floats = new Float32Array(size).map((_, i) => value(rank, bucket, i));
+    return type === 'float32' ? floats : upperHalves(floats);
+  });
   const data = given.map((values) => values.slice());
-  // Where no memory is shared, sums go over what was contributed, as in training.
-  const outputs = mesh.sums(buckets) ?? data;
+  // Where no memory is shared, sums go over what was contributed, as in training, if it has room for them.
+  const outputs =
+    mesh.sums(buckets) ??
+    data.map((values) => (values instanceof Float32Array ? values : new Float32Array(values.length)));
 
   reduce = async (step) => {
     mesh.begin(step);
@@ -99,17 +107,21 @@ async function prepare({ rank, peers, buckets }: BenchSetup): Promise<BenchReply
   };
 }
 
-/** Small integers, whose sums are exact in any order. */
+/** Small integers, which bfloat16 holds, and whose sums are exact in any order. */
 function value(rank: number, bucket: number, index: number): number {
-  return ((index % 251) + bucket) * (rank + 1);
+  return (index + bucket + 7 * rank) % 251;
+}
+
+function upperHalves(floats: Float32Array): Uint16Array {
+  return Uint16Array.from(new Uint32Array(floats.buffer), (bits) => bits >>> 16);
 }
 
 function verify(outputs: readonly Float32Array[], worldSize: number): void {
-  const factor = (worldSize * (worldSize + 1)) / 2;
   for (const [bucket, output] of outputs.entries()) {
     // A prime stride meets every piece; all elements would take longer than the exchange.
     for (let i = 0; i < output.length; i += 97) {
-      const expected = value(0, bucket, i) * factor;
+      let expected = 0;
+      for (let rank = 0; rank < worldSize; rank += 1) expected += value(rank, bucket, i);
       if (output[i] !== expected) throw new Error(`Bucket ${bucket}[${i}] is ${output[i]}, not ${expected}`);
     }
   }

@@ -3,6 +3,7 @@ import { LockstepError } from '../../shared/errors.js';
 import { rangeOf } from '../../shared/plan/range.js';
 import type { BulkMessage } from '../../shared/transport/inbox.js';
 import type { PeerExchange } from '../../shared/transport/peer-exchange.js';
+import { floatsOf } from '../../shared/transport/values.js';
 import { Deadline } from './deadline.js';
 
 export interface GatherOptions {
@@ -53,8 +54,7 @@ export class Gather {
     const { step } = this.#options;
     const { rank, worldSize } = this.#exchange;
     // Alone there is nobody to send to, and no memory for it.
-    const memory = worldSize > 1 ? this.#exchange.allocate(rows.length) : new Float32Array(rows.length);
-    memory.set(rows);
+    const memory = worldSize > 1 ? this.#exchange.place(rows) : rows.slice();
     this.#put(name, k, memory);
     for (let hop = 1; hop < worldSize; hop += 1) {
       const to = (rank + hop) % worldSize;
@@ -96,7 +96,7 @@ export class Gather {
       const [k] = header.node;
       const { lo, hi } = rangeOf(from, this.#exchange.worldSize, this.#options.microBatches);
       if (k < lo || k >= hi) throw new RangeError(`micro-batch ${k} is not in its range [${lo}, ${hi})`);
-      this.#put(String(header.bucket), k, payload);
+      this.#put(String(header.bucket), k, floatsOf(payload));
     } catch (cause) {
       const what = `rows '${header.bucket}' of step ${header.step} from ${this.#exchange.nameOf(header.from)}`;
       this.cancel(

@@ -1,5 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
-import { bits, gradient, MemoryNetwork, seeded } from '../../../test/allreduce-fixture.js';
+import {
+  bits,
+  gradient,
+  MemoryNetwork,
+  seeded,
+  upperHalves,
+  widened,
+} from '../../../test/allreduce-fixture.js';
 import { reduceTree } from '../../../test/reduce-tree.js';
 import { rangeOf } from '../../shared/plan/range.js';
 import { coveringNodes, type Node, TreeAccumulator } from '../../shared/plan/tree.js';
@@ -84,6 +91,65 @@ describe('Reducer', () => {
     },
   );
 
+  it.each([
+    [2, 1],
+    [3, 1],
+    [3, 3],
+    [4, 2],
+  ])(
+    'gives %d workers, %d a host, the same bits from bfloat16, for fewer bytes',
+    async (worldSize, perHost) => {
+      const random = seeded(worldSize);
+      const buckets = [3, 1000];
+      // One micro-batch a worker, but for the last, whose sum of two is no bfloat16.
+      const microBatches = worldSize + 1;
+      const halves = buckets.map((size) =>
+        Array.from({ length: microBatches }, () => upperHalves(gradient(size, random))),
+      );
+      const bytesOf = async (leafOf: (leaf: Uint16Array) => Uint16Array | Float32Array): Promise<number> => {
+        const network = new MemoryNetwork(worldSize, perHost);
+        const reducers = makeReducers(network, buckets, microBatches);
+        for (const [rank, reducer] of reducers.entries()) {
+          const { lo, hi } = rangeOf(rank, worldSize, microBatches);
+          for (const [bucket, leaves] of halves.entries()) {
+            const sums = nodesOf(lo, hi, leaves.map(widened));
+            for (const { node, data } of sums)
+              reducer.contribute(bucket, node, hi - lo === 1 ? leafOf(leaves[lo]!) : data);
+          }
+        }
+        network.deliver(random);
+        for (const [bucket, leaves] of halves.entries()) {
+          const expected = bits(reduceTree(microBatches, (k) => widened(leaves[k]!), plainAdd));
+          for (const reducer of reducers)
+            expect(bits(await reducer.result(bucket)).equals(expected)).toBe(true);
+        }
+        return network.bytes;
+      };
+      expect(await bytesOf((leaf) => leaf)).toBeLessThan(0.9 * (await bytesOf(widened)));
+    },
+  );
+
+  it('takes a bfloat16 sum over all micro-batches for what it is, and none for a result', async () => {
+    const alone = new MemoryNetwork(1);
+    const [reducer] = makeReducers(alone, [100], 1);
+    const halves = upperHalves(gradient(100, seeded(1)));
+    reducer!.contribute(0, { lo: 0, hi: 1 }, halves);
+    expect(bits(await reducer!.result(0)).equals(bits(widened(halves)))).toBe(true);
+
+    const network = new MemoryNetwork(2);
+    const [first] = makeReducers(network, [100], 2);
+    network.exchanges[1]!.send(
+      0,
+      { kind: 'result', step: 3, bucket: 0, node: [0, 2], start: 48 },
+      network.exchanges[1]!.place(halves.subarray(48)),
+    );
+    network.deliver(seeded(1));
+    await expect(first!.result(0)).rejects.toMatchObject({
+      code: 'PROTOCOL',
+      message: expect.stringContaining('bfloat16 values came where float32 ones belong'),
+    });
+  });
+
   it('tells when our slice of a bucket is summed, and when all of it is back', async () => {
     const network = new MemoryNetwork(2);
     // Rank 0 has no slice of a bucket that is smaller than what slices are aligned to.
@@ -132,7 +198,7 @@ describe('Reducer', () => {
     }
     network.deliver(seeded(1));
     await Promise.all(reducers.map((reducer) => reducer.result(1)));
-    expect(network.floats).toBe(2 * 3 * size);
+    expect(network.bytes).toBe(2 * 3 * size * 4);
     const announced = sentBytes({ rank: 0, worldSize: 4, microBatches: 4, buckets });
     // Its contributions to three slices of four; sums are sent from where they are written.
     expect(announced).toBeGreaterThanOrEqual(size * 3);

@@ -5,11 +5,12 @@ import { rangeOf } from '../../shared/plan/range.js';
 import { coveringNodes, type Node, TreeAccumulator } from '../../shared/plan/tree.js';
 import type { BulkMessage } from '../../shared/transport/inbox.js';
 import type { PeerExchange } from '../../shared/transport/peer-exchange.js';
-import { addInto } from './add.js';
+import { floatsOf, type Values } from '../../shared/transport/values.js';
+import { addInto, setInto } from './add.js';
 import { Deadline } from './deadline.js';
 
 /**
- * Slices travel and are summed in pieces of at most this many floats (4 MiB, one frame): the first is on its way while the
+ * Slices travel and are summed in pieces of at most this many values (4 MiB of float32, one frame): the first is on its way while the
  * next is copied, and nothing blocks the event loop for more than a few milliseconds. Smaller ones cost more messages.
  */
 const defaultPieceFloats = 1 << 20;
@@ -32,7 +33,7 @@ export interface ReducerOptions {
   readonly deadlineMs?: number;
   /** Told when a piece of our slice of a bucket is complete, and when a whole bucket is in. */
   readonly observer?: ReducerObserver | undefined;
-  /** The most floats of a piece; the same on every rank. Default 2²⁰ (4 MiB). */
+  /** The most values of a piece; the same on every rank. Default 2²⁰ (4 MiB of float32). */
   readonly pieceFloats?: number;
 }
 
@@ -44,7 +45,8 @@ export interface ReducerObserver {
 /** A partial sum of a piece. */
 interface Partial {
   readonly node: Node;
-  readonly data: Float32Array;
+  /** What is given may be bfloat16; sums are float32. */
+  readonly data: Values;
   /** Not ours to write to; ours; or the whole sum, in the output. */
   readonly memory: 'given' | 'scratch' | 'placed';
 }
@@ -92,14 +94,15 @@ export class Reducer {
   /**
    * Gives this rank's sum over a covering node of its micro-batches. `data` has the bucket's size and must stay as it
    * is until the bucket's result settles; after a failure, a socket may still be sending from it as long as it lives.
+   * bfloat16 values travel in half of the bytes, and give the sums that they would give as float32.
    *
    * @throws RangeError for a node that is not in the tree or overlaps another one
    */
-  contribute(bucket: number, node: Node, data: Float32Array): void {
+  contribute(bucket: number, node: Node, data: Values): void {
     if (this.#error !== undefined) return;
     const { size } = this.#bucket(bucket);
     if (data.length !== size)
-      throw new RangeError(`Bucket ${bucket} has ${size} floats, ${data.length} came`);
+      throw new RangeError(`Bucket ${bucket} has ${size} values, ${data.length} came`);
     if (this.#deadline.waiting) this.#deadline.extend();
     const { rank, worldSize } = this.#exchange;
     // Each rank begins at its neighbour, so that not all send to the same one first.
@@ -108,13 +111,7 @@ export class Reducer {
       for (const { start, length } of this.#pieces(size, to)) {
         const piece = data.subarray(start, start + length);
         if (to === rank) this.#add(bucket, start, { node, data: piece, memory: 'given' });
-        else if (this.#exchange.canSend(piece)) {
-          this.#send(to, 'contribution', bucket, node, start, piece);
-        } else {
-          const memory = this.#exchange.allocate(length);
-          memory.set(piece);
-          this.#send(to, 'contribution', bucket, node, start, memory);
-        }
+        else this.#send(to, 'contribution', bucket, node, start, this.#sendable(piece));
       }
     }
   }
@@ -162,7 +159,7 @@ export class Reducer {
       } else if (finished.has(start)) throw new RangeError(`the result at ${start} came twice`);
       else {
         const output = this.#output(bucket).subarray(start, start + length);
-        if (!sameMemory(output, payload)) output.set(payload);
+        if (!sameMemory(output, payload)) output.set(floatsOf(payload));
         this.#finish(bucket, start, length);
       }
     } catch (cause) {
@@ -194,13 +191,9 @@ export class Reducer {
     const { length } = root.data;
     const output = this.#output(bucket).subarray(start, start + length);
     // One rank gave the sum over all micro-batches: there was nothing to add.
-    if (root.memory !== 'placed' && !sameMemory(output, root.data)) output.set(root.data);
-    let data = output;
-    if (!this.#exchange.canSend(output)) {
-      data = this.#exchange.allocate(length);
-      data.set(output);
-    }
+    if (root.memory !== 'placed' && !sameMemory(output, root.data)) setInto(output, root.data);
     const whole = { lo: 0, hi: microBatches };
+    const data = worldSize > 1 ? this.#sendable(output) : output;
     for (let hop = 1; hop < worldSize; hop += 1) {
       this.#send((rank + hop) % worldSize, 'result', bucket, whole, start, data);
     }
@@ -213,16 +206,12 @@ export class Reducer {
     if (node.lo === 0 && node.hi === this.#options.microBatches) {
       const output = this.#output(bucket).subarray(start, start + length);
       addInto(output, left.data, right.data);
-      for (const { data, memory } of [left, right]) if (memory === 'scratch') this.#spare.push(data);
+      this.#spare.push(...scratchOf(left), ...scratchOf(right));
       return { node, data: output, memory: 'placed' };
     }
-    if (left.memory === 'scratch') {
-      addInto(left.data, left.data, right.data);
-      if (right.memory === 'scratch') this.#spare.push(right.data);
-      return { node, data: left.data, memory: 'scratch' };
-    }
-    const target = right.memory === 'scratch' ? right.data : this.#scratch(length);
+    const [target = this.#scratch(length), spare] = [...scratchOf(left), ...scratchOf(right)];
     addInto(target, left.data, right.data);
+    if (spare !== undefined) this.#spare.push(spare);
     return { node, data: target, memory: 'scratch' };
   }
 
@@ -249,13 +238,18 @@ export class Reducer {
     if (this.#unfinished === 0) this.#end();
   }
 
+  /** Values that are sent from where they lie, if that can be. */
+  #sendable(values: Values): Values {
+    return this.#exchange.canSend(values) ? values : this.#exchange.place(values);
+  }
+
   #send(
     to: number,
     kind: 'contribution' | 'result',
     bucket: number,
     node: Node,
     start: number,
-    data: Float32Array,
+    data: Values,
   ) {
     const { step } = this.#options;
     this.#exchange.send(to, { kind, step, bucket, node: [node.lo, node.hi], start }, data);
@@ -300,7 +294,12 @@ export class Reducer {
   }
 }
 
-function sameMemory(one: Float32Array, other: Float32Array): boolean {
+/** A partial sum's memory, where that is ours to write to. */
+function scratchOf({ data, memory }: Partial): Float32Array[] {
+  return memory === 'scratch' ? [floatsOf(data)] : [];
+}
+
+function sameMemory(one: Values, other: Values): boolean {
   return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fitLink } from '../../../shared/plan/link-model.js';
 import { Inbox } from '../../../shared/transport/inbox.js';
 import type { Envelope } from '../../../shared/transport/peer-exchange.js';
+import { type Values, valueTypeOf } from '../../../shared/transport/values.js';
 import { answerPings, measureLink, type PingExchange } from './ping.js';
 
 /** An exchange in memory: messages come in a later turn of the event loop, and in order. */
@@ -20,8 +21,8 @@ class MemoryExchange implements PingExchange {
     this.inbox.begin(step);
   }
 
-  allocate(length: number): Float32Array {
-    return new Float32Array(length);
+  place<T>(values: T): T {
+    return values;
   }
 
   sums(): undefined {
@@ -32,9 +33,16 @@ class MemoryExchange implements PingExchange {
     return true;
   }
 
-  send(_to: number, envelope: Envelope, payload: Float32Array): void {
+  send(_to: number, envelope: Envelope, payload: Values): void {
     const { peer, rank: from } = this;
-    const header = { ...envelope, generation: 1, ticket: '', from, length: payload.length };
+    const header = {
+      ...envelope,
+      generation: 1,
+      ticket: '',
+      from,
+      length: payload.length,
+      type: valueTypeOf(payload),
+    };
     setImmediate(() => peer?.inbox.deliver({ header, payload }));
   }
 

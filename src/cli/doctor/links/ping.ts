@@ -2,6 +2,7 @@
 import { medianOf } from '../../../shared/statistics/estimate.js';
 import type { BulkMessage } from '../../../shared/transport/inbox.js';
 import type { PeerExchange } from '../../../shared/transport/peer-exchange.js';
+import { floatsOf, type Values } from '../../../shared/transport/values.js';
 import type { Measurement } from './measurement.js';
 import { WallClock } from './wall-clock.js';
 
@@ -47,8 +48,10 @@ function timeIn(values: Float32Array): number {
 class Reading {
   readonly #memory = new Float32Array(largestFloats);
 
-  take(payload: Float32Array): void {
-    this.#memory.set(payload);
+  take(payload: Values): Float32Array {
+    const floats = floatsOf(payload);
+    this.#memory.set(floats);
+    return floats;
   }
 }
 
@@ -63,8 +66,8 @@ export function answerPings(
 ): () => void {
   exchange.begin(step);
   const reading = new Reading();
-  const memory = exchange.allocate(largestFloats).fill(1);
-  const small = exchange.allocate(pingBytes / floatBytes).fill(0);
+  const memory = exchange.place(new Float32Array(largestFloats).fill(1));
+  const small = exchange.place(new Float32Array(pingBytes / floatBytes));
   const send = (bucket: string, values: Float32Array, node: [number, number] = [0, 1]) =>
     exchange.send(asker, { kind: 'result', step, bucket, node, start: 0 }, values);
   const message = ({ header: { bucket, node, length }, payload }: BulkMessage): void => {
@@ -131,12 +134,12 @@ class Asking {
 
   constructor(private readonly exchange: PingExchange) {
     exchange.begin(step);
-    this.#memory = exchange.allocate(largestFloats).fill(1);
+    this.#memory = exchange.place(new Float32Array(largestFloats).fill(1));
     this.#stop = exchange.listen(step, ['result'], {
       message: ({ header, payload }) => {
-        this.#reading.take(payload);
+        const floats = this.#reading.take(payload);
         if (header.bucket === 'back') this.#back += 1;
-        else this.#waiting?.resolve(payload);
+        else this.#waiting?.resolve(floats);
       },
       failed: (error) => {
         this.#failed = error;
