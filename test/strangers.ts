@@ -143,6 +143,7 @@ export function bulkMessage(draw: Draw): Record<string, unknown> {
       node: [draw(6), draw(7)],
       start: draw(100),
       length: draw(1000),
+      type: ['float32', 'bfloat16'][draw(2)],
       ...(draw(2) === 0 ? { at: { memory: ['sender', 'sums'][draw(2)], offset: draw(2 ** 30) } } : {}),
     },
   ];

@@ -212,6 +212,7 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
       node: [0, 1],
       start: 0,
       length: 1,
+      type: 'float32',
     };
     await late.send([encode(header), Buffer.alloc(4)]);
     await expect.poll(() => left[0]!.dropped.generation).toBe(2);
@@ -301,6 +302,7 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
       node: [0, 2],
       start: 0,
       length: 4,
+      type: 'float32',
     };
     await forger.send([Buffer.from('nonsense')]);
     await forger.send([Buffer.alloc(100_000), Buffer.alloc(10)]);
