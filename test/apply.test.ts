@@ -63,6 +63,7 @@ function reducedBuckets(
   change?: (name: string, values: Float64Array) => void,
 ) {
   const values = new Map<string, Float64Array>();
+  let squares = 0;
   const tensors = program.buckets.map(({ index, size, entries }) => {
     const tensor = HostTensor.allocate('float32', [size]);
     for (const { name, offset, size } of entries) {
@@ -71,10 +72,11 @@ function reducedBuckets(
       change?.(name, drawn);
       values.set(name, drawn);
       tensor.floats.set(drawn, offset);
+      if (isGradient) for (const g of tensor.floats.subarray(offset, offset + size)) squares += g * g;
     }
     return tensor;
   });
-  return { values, tensors };
+  return { values, tensors, outcome: { reduced: tensors, scaledNorm: Math.sqrt(squares) } };
 }
 
 /** All tensors by name. */
@@ -136,9 +138,9 @@ const same = (one: Float32Array, other: Float32Array) =>
 
 it('clips by the global norm, decays kernels only, gives the classifier its rate, and moves statistics by their mean', async () => {
   const made = await compiled({});
-  const { values, tensors } = reducedBuckets(made, 1);
+  const { values, tensors, outcome } = reducedBuckets(made, 1);
   const { norm, after } = expectedAfter(made, values);
-  const applied = await applyStep(made.program, tensors, { learningRate: rate, stepInStage: 0 });
+  const applied = await applyStep(made.program, outcome, { learningRate: rate, stepInStage: 0 });
   expect(applied.gradNorm).toBeCloseTo(norm, 2);
   expect(applied.lossScale).toBeNull();
   expectTensors(
@@ -154,10 +156,10 @@ describe('averages', () => {
   it('follow what is trained, statistics too, and are what is evaluated and saved as weights', async () => {
     const made = await compiled({ ema: { decay: 0.999 } });
     const { replica, program } = made;
-    const { values, tensors } = reducedBuckets(made, 1);
+    const { values, tensors, outcome } = reducedBuckets(made, 1);
     const { after } = expectedAfter(made, values);
     const before = await fingerprint(program.fingerprint);
-    await applyStep(program, tensors, { learningRate: rate, stepInStage: 0 });
+    await applyStep(program, outcome, { learningRate: rate, stepInStage: 0 });
     const found = await tensorsOf(made);
     expectTensors(
       found,
@@ -174,7 +176,7 @@ describe('averages', () => {
     expect(files.get('raw/classifier.0.kernel')).toBe('optimizer');
 
     // A second one keeps 3/12 of it, and sees what the first has left.
-    await applyStep(program, tensors, { learningRate: rate, stepInStage: 1 });
+    await applyStep(program, outcome, { learningRate: rate, stepInStage: 1 });
     const second = await tensorsOf(made);
     for (const [name] of after) {
       const [raw, old, now] = [second.get(`raw/${name}`)!, found.get(name)!, second.get(name)!];
@@ -211,8 +213,8 @@ describe('averages', () => {
   it('are what the next stage starts from', async () => {
     const made = await compiled({ ema: { decay: 0.999 } });
     const { replica, program, model, config } = made;
-    const { tensors } = reducedBuckets(made, 1);
-    await applyStep(program, tensors, { learningRate: rate, stepInStage: 0 });
+    const { tensors, outcome } = reducedBuckets(made, 1);
+    await applyStep(program, outcome, { learningRate: rate, stepInStage: 0 });
     for (const tensor of tensors) tensor.free();
     const name = 'encoder.conv1.kernel';
     const average = (await tensorsOf(made)).get(name)!;
@@ -238,13 +240,13 @@ describe('a loss scale', () => {
     async (_, more, scale) => {
       const without = await compiled({});
       const plain = reducedBuckets(without, 1);
-      await applyStep(without.program, plain.tensors, { learningRate: rate, stepInStage: 0 });
+      await applyStep(without.program, plain.outcome, { learningRate: rate, stepInStage: 0 });
       const expected = await tensorsOf(without);
       await session.close();
       session = new Session({ precision: 'float32', device: 'cpu' });
       const made = await compiled({}, more);
-      const { tensors } = reducedBuckets(made, 1024);
-      const applied = await applyStep(made.program, tensors, { learningRate: rate, stepInStage: 0 });
+      const { tensors, outcome } = reducedBuckets(made, 1024);
+      const applied = await applyStep(made.program, outcome, { learningRate: rate, stepInStage: 0 });
       expect(applied.lossScale).toBe(scale);
       const found = await tensorsOf(made);
       for (const [name, values] of expected) expect(same(found.get(name)!, values), name).toBe(true);
@@ -262,8 +264,8 @@ describe('a loss scale', () => {
         if (name === 'encoder.bn2.beta')
           values[3] = what === 'infinite' ? Number.POSITIVE_INFINITY : Number.NaN;
       });
-      const step = async ({ tensors }: typeof good, stepInStage: number) =>
-        await applyStep(program, tensors, { learningRate: rate, stepInStage });
+      const step = async ({ outcome }: typeof good, stepInStage: number) =>
+        await applyStep(program, outcome, { learningRate: rate, stepInStage });
       await step(good, 0);
       const before = await tensorsOf(made);
       const { gradNorm, lossScale } = await step(bad, 1);
@@ -292,7 +294,7 @@ describe('a loss scale', () => {
       const other = await compiled({ ema: { decay: 0.9 }, optimizer: { kind: 'adamw' } }, scaled);
       const again = reducedBuckets(other, 1024);
       for (const stepInStage of [0, 1]) {
-        await applyStep(other.program, again.tensors, { learningRate: rate, stepInStage });
+        await applyStep(other.program, again.outcome, { learningRate: rate, stepInStage });
       }
       const without = await tensorsOf(other);
       for (const [name, values] of second) {

@@ -68,12 +68,9 @@ it('200 steps leave RSS and live tensors flat', async () => {
       deadlineMs: 20_000,
       phase: () => {},
     };
-    const [{ reduced }] = await Promise.all([
-      runStep(program, mesh, input),
-      fingerprint(program.fingerprint),
-    ]);
-    await applyStep(program, reduced, { learningRate: 0.001, stepInStage: index });
-    for (const tensor of reduced) tensor.free();
+    const [outcome] = await Promise.all([runStep(program, mesh, input), fingerprint(program.fingerprint)]);
+    await applyStep(program, outcome, { learningRate: 0.001, stepInStage: index });
+    for (const tensor of outcome.reduced) tensor.free();
   };
   // Allocators and the compiler settle in the first steps.
   for (let i = 0; i < 60; i += 1) await step(i);

@@ -101,10 +101,10 @@ async function prepare({
       phase: () => {},
     });
     const proof = guarded ? fingerprint(program.fingerprint) : undefined;
-    const [{ reduced, ms }] = await Promise.all([running, proof]);
-    await applyStep(program, reduced, { learningRate: 0.01, stepInStage: step });
-    for (const tensor of reduced) tensor.free();
-    return ms.exposedComm;
+    const [outcome] = await Promise.all([running, proof]);
+    await applyStep(program, outcome, { learningRate: 0.01, stepInStage: step });
+    for (const tensor of outcome.reduced) tensor.free();
+    return outcome.ms.exposedComm;
   };
 }
 

@@ -15,6 +15,8 @@ import { type StageShape, stageBuckets } from './stage-shape.js';
 import { stageState } from './stage-state.js';
 
 export class StageProgram {
+  /** Those that hold gradients: not what the forward pass reports. */
+  readonly gradientBuckets: readonly Bucket[];
   /** Forward and backward. */
   readonly slots: Slots;
   /** For contrastive stages whose micro-batches are computed in turn, more than one a worker. */
@@ -36,6 +38,8 @@ export class StageProgram {
   ) {
     const { index, config, input, microBatches } = shape;
     this.slots = slots;
+    const trained = new Set(shape.trained.map(({ name }) => name));
+    this.gradientBuckets = buckets.filter(({ entries }) => trained.has(entries[0]!.name));
     this.embed = isContrastive(config) && !shape.synchronized ? traceEmbed(replica, shape) : undefined;
     this.apply = traceApply(replica, shape, buckets);
     this.#lossScale = traceLossScale(replica, shape);

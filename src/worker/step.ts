@@ -15,6 +15,8 @@ import { computeTogether } from './together.js';
 export interface StepOutcome {
   /** The global batch's summed buckets, equal on every worker; the caller's to free. */
   readonly reduced: readonly HostTensor[];
+  /** √Σ‖g‖² over all reduced gradients together, the loss scale in them, as float32; equal on every worker. */
+  readonly scaledNorm: number;
   readonly result: StepResult;
   readonly ms: StepTimes;
 }
@@ -58,7 +60,9 @@ export async function runStep(
     await Promise.all(program.buckets.map(({ index }) => reducer.result(index)));
     clock.lap('exposedComm');
     const reduced = sums.finish(common);
-    return { reduced, result: contrastive ?? softmaxResult(program, reduced), ms: clock.ms };
+    const squares = program.gradientBuckets.reduce((sum, { index }) => sum + reducer.squares(index), 0);
+    const result = contrastive ?? softmaxResult(program, reduced);
+    return { reduced, scaledNorm: Math.fround(Math.sqrt(squares)), result, ms: clock.ms };
   } catch (error) {
     reducer.cancel(error as Error);
     sums.abandon();

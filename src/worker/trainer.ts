@@ -315,7 +315,10 @@ export class Trainer {
     const ahead = this.batches.lookAhead(step + 1, range);
     ahead.catch(() => {});
     // The replica is not changed before the commit, so its fingerprint can be taken beside the step.
-    const [{ reduced, result, ms }, weights] = await Promise.all([running, fingerprint(program.fingerprint)]);
+    const [{ reduced, scaledNorm, result, ms }, weights] = await Promise.all([
+      running,
+      fingerprint(program.fingerprint),
+    ]);
     const times: StepTimes = { ...ms, input: ms.input + prepared + this.#aheadMs };
     let isCommitted = false;
     try {
@@ -339,11 +342,15 @@ export class Trainer {
       this.link.enter('apply', step);
       const { stage: place, samples, stepInStage } = this.timeline.position(step);
       const applying = performance.now();
-      const applied = await applyStep(program, reduced, {
-        learningRate: learningRateAt(place.learningRate, place, samples),
-        momentum: momentumAt(place.learningRate, place, samples),
-        stepInStage,
-      });
+      const applied = await applyStep(
+        program,
+        { reduced, scaledNorm },
+        {
+          learningRate: learningRateAt(place.learningRate, place, samples),
+          momentum: momentumAt(place.learningRate, place, samples),
+          stepInStage,
+        },
+      );
       const sizes = program.buckets.map(({ size }) => size);
       await this.link.send({
         type: 'applied',

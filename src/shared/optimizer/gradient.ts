@@ -11,12 +11,10 @@ export function decayed(gradient: Tensor, weight: Tensor, weightDecay: number): 
   return weightDecay === 0 ? gradient : tf.add(gradient, tf.mul(weight, weightDecay));
 }
 
-/** √Σ‖g‖² over all gradients together. */
-export function globalNorm(gradients: readonly Tensor[]): Scalar {
-  // L2Loss is Σg²/2.
-  return tf.sqrt(
-    tf.mul(2, tf.addN(gradients.map((gradient) => raw<Scalar>('L2Loss', [gradient])))),
-  ) as Scalar;
+/** ‖x‖, a tensor's norm. */
+export function norm(x: Tensor): Scalar {
+  // L2Loss is Σx²/2.
+  return tf.sqrt(tf.mul(2, raw<Scalar>('L2Loss', [x])));
 }
 
 /** min(1, limit/norm): what gradients of this norm are multiplied by, so that it is at most `limit`. */

@@ -5,7 +5,7 @@ import type { Attributes } from '../engine/graph.js';
 import { tf } from '../engine/tensorflow.js';
 import type { Trace } from '../engine/trace.js';
 import { ofFloats } from '../model/ops/raw.js';
-import { decayed, globalNorm } from './gradient.js';
+import { decayed, norm } from './gradient.js';
 import { learningRates } from './rate.js';
 import type { Update } from './update.js';
 
@@ -38,8 +38,8 @@ function trustRatio(
   gradient: Tensor,
   { trustCoefficient, weightDecay, epsilon }: Lars,
 ): Scalar {
-  const weightNorm = globalNorm([weight]);
-  const gradientNorm = globalNorm([gradient]);
+  const weightNorm = norm(weight);
+  const gradientNorm = norm(gradient);
   const denominator = tf.add(tf.add(gradientNorm, tf.mul(weightNorm, weightDecay)), epsilon);
   const both = tf.logicalAnd(tf.greater(weightNorm, 0), tf.greater(gradientNorm, 0));
   return tf.where(both, tf.div(tf.mul(weightNorm, trustCoefficient), denominator), tf.scalar(1)) as Scalar;

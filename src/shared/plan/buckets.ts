@@ -75,19 +75,22 @@ export interface Slice {
   readonly length: number;
 }
 
-/** Slices begin at multiples of 16 floats: a cache line, and more than any SIMD register. */
-export const SLICE_ALIGNMENT = 16;
+/**
+ * Squares of gradients are summed over blocks of so many floats, and these sums added up in order: so their norm does not
+ * depend on the number of workers, each of which knows whole blocks. 16 kB: many to a slice of a large network's bucket.
+ */
+export const squaresBlock = 4096;
 
 /**
- * The part of a bucket of `size` floats that worker `rank` of `worldSize` sums. The slices cover the bucket without
- * overlap and differ by at most 16 floats; a bucket smaller than 16·N floats leaves some of them empty.
+ * The part of a bucket of `size` floats that worker `rank` of `worldSize` sums. The slices begin at multiples of a block,
+ * cover the bucket without overlap and differ by at most a block; a bucket of less than N blocks leaves some of them empty.
  */
-export function sliceOf(size: number, rank: number, worldSize: number): Slice {
+export function sliceOf(size: number, rank: number, worldSize: number, block = squaresBlock): Slice {
   if (!Number.isInteger(rank) || rank < 0 || rank >= worldSize) {
     throw new RangeError(`Rank ${rank} is outside a world of ${worldSize}`);
   }
-  const lines = Math.ceil(size / SLICE_ALIGNMENT);
-  const edge = (r: number): number => Math.min(size, Math.floor((r * lines) / worldSize) * SLICE_ALIGNMENT);
+  const blocks = Math.ceil(size / block);
+  const edge = (r: number): number => Math.min(size, Math.floor((r * blocks) / worldSize) * block);
   const offset = edge(rank);
   return { offset, length: edge(rank + 1) - offset };
 }

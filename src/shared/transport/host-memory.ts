@@ -1,6 +1,7 @@
 /** The memory that the workers of one host have in common, in one generation. */
 import { LockstepError } from '../errors.js';
 import { Arena } from './arena.js';
+import { copyInto } from './copy.js';
 import type { CommonMemory } from './peer-link.js';
 import { openRegion, Region } from './region.js';
 import { type Values, valuesAt, valueTypeOf } from './values.js';
@@ -92,7 +93,7 @@ export class HostMemory implements CommonMemory {
       return values.slice() as T;
     }
     const placed = valuesAt(valueTypeOf(values), buffer, at, values.length) as T;
-    placed.set(values);
+    copyInto(placed, values);
     return placed;
   }
 

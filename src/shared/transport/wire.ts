@@ -10,8 +10,8 @@ const packr = new Packr({ useRecords: false, moreTypes: true });
 /** The most bytes of a control message that are decoded; bulk data never travels inside one. */
 export const maxControlBytes = 4 << 20;
 
-/** The most bytes of a bulk message's header. */
-export const maxHeaderBytes = 1024;
+/** The most bytes of a bulk message's header: a few names and numbers, and the squares of 4 MiB in blocks of 16 kB. */
+export const maxHeaderBytes = 4096;
 
 /** A message as bytes. The buffer is not reused, so it may be sent without a copy. */
 export function encode(value: unknown): Buffer {
@@ -75,6 +75,8 @@ export const bulkHeaderSchema = z.strictObject({
   /** How many values. */
   length: count,
   type: z.enum(valueTypes),
+  /** The sums of a result's squares, float64: see `squaresBlock`. */
+  squares: z.instanceof(Uint8Array).optional(),
   /** Where they lie in shared memory, in bytes; absent when they follow as frames. */
   at: z.strictObject({ memory: z.enum(['sender', 'sums']), offset: count }).optional(),
 });

@@ -104,3 +104,68 @@ describe('setInto', () => {
     expect(() => setInto(new Float32Array(3), new Uint16Array(2))).toThrow('2 values do not fill 3');
   });
 });
+
+describe('squares', () => {
+  /** In eight parts, as add.cc says: with the same bits. */
+  const squaresOf = (values: Float32Array, block: number) => {
+    const sums: number[] = [];
+    for (let from = 0; from < values.length; from += block) {
+      const parts = new Array<number>(8).fill(0);
+      values.subarray(from, from + block).forEach((value, i) => {
+        parts[i % 8]! += value * value;
+      });
+      const pairs = [0, 2, 4, 6].map((i) => parts[i]! + parts[i + 1]!);
+      sums.push(pairs[0]! + pairs[1]! + (pairs[2]! + pairs[3]!));
+    }
+    return sums;
+  };
+  const taken = (length: number, block = 16) => ({
+    block,
+    sums: new Float64Array(Math.ceil(length / block)).fill(-1),
+  });
+
+  // Less than the four blocks that are computed together, and more; blocks of a line, of lines, and of lines and a rest.
+  const cases = [0, 1, 15, 16, 17, 1003, 20_000].flatMap((length) =>
+    [16, 20, 64, 4096].map((block) => [length, block] as const),
+  );
+  it.each(cases)('of %d results are summed over blocks of %d', (length, block) => {
+    const random = seeded(length);
+    const [a, b] = [gradient(length, random), gradient(length, random)];
+    const [halfA, halfB] = [upperHalves(a), upperHalves(b)];
+    const floatsB = widened(halfB);
+    for (const from of [0, 1]) {
+      const out = new Float32Array(length + 1).subarray(from, from + length);
+      const calls: [(squares: ReturnType<typeof taken>) => void, Float32Array][] = [
+        [(squares) => addInto(out, a, b, squares), a.map((value, i) => value + b[i]!)],
+        [(squares) => addInto(out, a, halfB, squares), a.map((value, i) => value + floatsB[i]!)],
+        [(squares) => setInto(out, a, squares), a],
+        [(squares) => setInto(out, halfA, squares), widened(halfA)],
+        [(squares) => setInto(out, out, squares), widened(halfA)],
+      ];
+      for (const [call, expected] of calls) {
+        const squares = taken(length, block);
+        call(squares);
+        expect(bits(out).equals(bits(expected))).toBe(true);
+        expect([...squares.sums]).toEqual(squaresOf(out, block));
+      }
+    }
+  });
+
+  it('are not finite where a result is not, and hold what float32 can not', () => {
+    const out = new Float32Array(20);
+    const values = new Float32Array(20);
+    values.set([1e30, Number.NaN], 15);
+    const squares = taken(20);
+    setInto(out, values, squares);
+    expect(squares.sums[0]).toBe(Math.fround(1e30) ** 2);
+    expect(squares.sums[1]).toBeNaN();
+    values[16] = Number.NEGATIVE_INFINITY;
+    setInto(out, values, squares);
+    expect(squares.sums[1]).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('need a place for every block', () => {
+    const values = new Float32Array(17);
+    expect(() => setInto(values, values, taken(16))).toThrow('17 values are not 1 blocks of 16');
+  });
+});

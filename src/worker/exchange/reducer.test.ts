@@ -8,8 +8,10 @@ import {
   widened,
 } from '../../../test/allreduce-fixture.js';
 import { reduceTree } from '../../../test/reduce-tree.js';
+import { squaresBlock } from '../../shared/plan/buckets.js';
 import { rangeOf } from '../../shared/plan/range.js';
 import { coveringNodes, type Node, TreeAccumulator } from '../../shared/plan/tree.js';
+import { setInto } from './add.js';
 import { Reducer, sentBytes } from './reducer.js';
 
 const plainAdd = (a: Float32Array, b: Float32Array) => a.map((value, i) => value + b[i]!);
@@ -43,6 +45,7 @@ function makeReducers(
         output: (bucket) => exchange.sums(buckets)?.[bucket] ?? new Float32Array(buckets[bucket]!),
         deadlineMs,
         pieceFloats: 64,
+        block: 16,
       }),
   );
 }
@@ -86,6 +89,13 @@ describe('Reducer', () => {
         for (const reducer of reducers) {
           expect(bits(await reducer.result(bucket)).equals(expected)).toBe(true);
         }
+        // The squares, too, have the same bits on any number of workers.
+        const sum = reduceTree(microBatches, (k) => ofBucket[k]!, plainAdd);
+        const sums = new Float64Array(Math.ceil(sum.length / 16));
+        setInto(sum, sum, { block: 16, sums });
+        const squares = sums.reduce((total, square) => total + square, 0);
+        expect(squares).toBeGreaterThan(0);
+        for (const reducer of reducers) expect(reducer.squares(bucket)).toBe(squares);
       }
       for (const { data, before } of given) expect(bits(data).equals(bits(before))).toBe(true);
     },
@@ -129,6 +139,21 @@ describe('Reducer', () => {
     },
   );
 
+  it('refuses a result without its squares', async () => {
+    const network = new MemoryNetwork(2);
+    const [first] = makeReducers(network, [100], 2);
+    network.exchanges[1]!.send(
+      0,
+      { kind: 'result', step: 3, bucket: 0, node: [0, 2], start: 48 },
+      network.exchanges[1]!.place(new Float32Array(52)),
+    );
+    network.deliver(seeded(1));
+    await expect(first!.result(0)).rejects.toMatchObject({
+      code: 'PROTOCOL',
+      message: expect.stringContaining('it brings 0 bytes of squares instead of 32'),
+    });
+  });
+
   it('takes a bfloat16 sum over all micro-batches for what it is, and none for a result', async () => {
     const alone = new MemoryNetwork(1);
     const [reducer] = makeReducers(alone, [100], 1);
@@ -158,7 +183,7 @@ describe('Reducer', () => {
     const reducers = network.exchanges.map(
       (exchange, rank) =>
         new Reducer({
-          ...{ exchange, step: 3, microBatches: 2, buckets, pieceFloats: 64 },
+          ...{ exchange, step: 3, microBatches: 2, buckets, pieceFloats: 64, block: 16 },
           output: (bucket) => new Float32Array(buckets[bucket]!),
           observer: {
             summed: (bucket) => told.push(`${rank}: ${bucket} summed`),
@@ -187,8 +212,8 @@ describe('Reducer', () => {
   });
 
   it('moves 2(N-1)/N of the size for each worker, and no more than it announces', async () => {
-    const buckets = [64 * 16, 4096];
-    const size = 64 * 16 + 4096;
+    const buckets = [4 * squaresBlock, 8 * squaresBlock];
+    const size = 12 * squaresBlock;
     const network = new MemoryNetwork(4);
     const reducers = makeReducers(network, buckets, 4);
     for (const [rank, reducer] of reducers.entries()) {

@@ -1,12 +1,12 @@
 /** The sharded all-reduce of one step: everyone sums one slice of every bucket, in the order of the canonical tree. */
 import { LockstepError } from '../../shared/errors.js';
-import { sliceOf } from '../../shared/plan/buckets.js';
+import { sliceOf, squaresBlock } from '../../shared/plan/buckets.js';
 import { rangeOf } from '../../shared/plan/range.js';
 import { coveringNodes, type Node, TreeAccumulator } from '../../shared/plan/tree.js';
 import type { BulkMessage } from '../../shared/transport/inbox.js';
 import type { PeerExchange } from '../../shared/transport/peer-exchange.js';
 import { floatsOf, type Values } from '../../shared/transport/values.js';
-import { addInto, setInto } from './add.js';
+import { addInto, type Squares, setInto } from './add.js';
 import { Deadline } from './deadline.js';
 
 /**
@@ -35,6 +35,8 @@ export interface ReducerOptions {
   readonly observer?: ReducerObserver | undefined;
   /** The most values of a piece; the same on every rank. Default 2²⁰ (4 MiB of float32). */
   readonly pieceFloats?: number;
+  /** The values of a block, of which a piece has a whole number; the same on every rank. Default `squaresBlock`. */
+  readonly block?: number;
 }
 
 export interface ReducerObserver {
@@ -63,6 +65,8 @@ interface BucketState {
   readonly finished: Set<number>;
   /** The pieces of our slice, by where they begin. */
   readonly sums: Map<number, TreeAccumulator<Partial>>;
+  /** Of every block of the result. */
+  readonly squares: Squares['sums'];
 }
 
 export class Reducer {
@@ -71,6 +75,7 @@ export class Reducer {
   readonly #buckets: BucketState[];
   readonly #deadline: Deadline;
   readonly #stop: () => void;
+  readonly #block: number;
   #unfinished: number;
   #error: Error | undefined;
   /** Memory of partial sums that have been added to others. */
@@ -79,7 +84,9 @@ export class Reducer {
   constructor(options: ReducerOptions) {
     this.#options = options;
     this.#exchange = options.exchange;
-    this.#buckets = options.buckets.map(newBucket);
+    const { block = squaresBlock } = options;
+    this.#block = block;
+    this.#buckets = options.buckets.map((size) => newBucket(size, block));
     this.#unfinished = this.#buckets.filter(({ missing }) => missing > 0).length;
     const { deadlineMs = 60_000 } = options;
     this.#deadline = new Deadline(deadlineMs, () => this.cancel(this.#late(deadlineMs)));
@@ -123,6 +130,11 @@ export class Reducer {
     return result;
   }
 
+  /** Σx² over the whole bucket, when it is in: with the same bits on any number of ranks. */
+  squares(bucket: number): number {
+    return this.#bucket(bucket).squares.reduce((sum, square) => sum + square, 0);
+  }
+
   /** @throws what cancelled the reduction, if anything did */
   check(): void {
     if (this.#error !== undefined) throw this.#error;
@@ -160,6 +172,7 @@ export class Reducer {
       else {
         const output = this.#output(bucket).subarray(start, start + length);
         if (!sameMemory(output, payload)) output.set(floatsOf(payload));
+        this.#takeSquares(bucket, start, length, header.squares);
         this.#finish(bucket, start, length);
       }
     } catch (cause) {
@@ -191,11 +204,12 @@ export class Reducer {
     const { length } = root.data;
     const output = this.#output(bucket).subarray(start, start + length);
     // One rank gave the sum over all micro-batches: there was nothing to add.
-    if (root.memory !== 'placed' && !sameMemory(output, root.data)) setInto(output, root.data);
+    const squares = this.#squaresOf(bucket, start, length);
+    if (root.memory !== 'placed') setInto(output, root.data, squares);
     const whole = { lo: 0, hi: microBatches };
     const data = worldSize > 1 ? this.#sendable(output) : output;
     for (let hop = 1; hop < worldSize; hop += 1) {
-      this.#send((rank + hop) % worldSize, 'result', bucket, whole, start, data);
+      this.#send((rank + hop) % worldSize, 'result', bucket, whole, start, data, bytesOf(squares.sums));
     }
     this.#finish(bucket, start, length);
   }
@@ -205,7 +219,7 @@ export class Reducer {
     const { length } = left.data;
     if (node.lo === 0 && node.hi === this.#options.microBatches) {
       const output = this.#output(bucket).subarray(start, start + length);
-      addInto(output, left.data, right.data);
+      addInto(output, left.data, right.data, this.#squaresOf(bucket, start, length));
       this.#spare.push(...scratchOf(left), ...scratchOf(right));
       return { node, data: output, memory: 'placed' };
     }
@@ -213,6 +227,20 @@ export class Reducer {
     addInto(target, left.data, right.data);
     if (spare !== undefined) this.#spare.push(spare);
     return { node, data: target, memory: 'scratch' };
+  }
+
+  #squaresOf(bucket: number, start: number, length: number): Squares {
+    const block = this.#block;
+    const sums = this.#bucket(bucket).squares.subarray(start / block, Math.ceil((start + length) / block));
+    return { block, sums };
+  }
+
+  #takeSquares(bucket: number, start: number, length: number, came: Uint8Array | undefined): void {
+    const bytes = bytesOf(this.#squaresOf(bucket, start, length).sums);
+    if (came?.length !== bytes.length) {
+      throw new RangeError(`it brings ${came?.length ?? 0} bytes of squares instead of ${bytes.length}`);
+    }
+    bytes.set(came);
   }
 
   #scratch(length: number): Float32Array {
@@ -250,9 +278,11 @@ export class Reducer {
     node: Node,
     start: number,
     data: Values,
+    squares?: Uint8Array<ArrayBuffer>,
   ) {
     const { step } = this.#options;
-    this.#exchange.send(to, { kind, step, bucket, node: [node.lo, node.hi], start }, data);
+    const envelope = { kind, step, bucket, node: [node.lo, node.hi] as [number, number], start };
+    this.#exchange.send(to, squares === undefined ? envelope : { ...envelope, squares }, data);
   }
 
   #bucket(index: number): BucketState {
@@ -262,7 +292,7 @@ export class Reducer {
   }
 
   #pieces(size: number, rank: number): Piece[] {
-    return piecesOf(size, rank, this.#exchange.worldSize, this.#options.pieceFloats);
+    return piecesOf(size, rank, this.#exchange.worldSize, this.#options);
   }
 
   /** Says who is missing in the first bucket that is not complete. */
@@ -299,6 +329,10 @@ function scratchOf({ data, memory }: Partial): Float32Array[] {
   return memory === 'scratch' ? [floatsOf(data)] : [];
 }
 
+function bytesOf({ buffer, byteOffset, byteLength }: Squares['sums']): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 function sameMemory(one: Values, other: Values): boolean {
   return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
 }
@@ -310,8 +344,13 @@ interface Piece {
 }
 
 /** How a rank's slice of a bucket is cut. */
-function piecesOf(size: number, rank: number, worldSize: number, pieceFloats = defaultPieceFloats): Piece[] {
-  const { offset, length } = sliceOf(size, rank, worldSize);
+function piecesOf(
+  size: number,
+  rank: number,
+  worldSize: number,
+  { pieceFloats = defaultPieceFloats, block }: Pick<ReducerOptions, 'pieceFloats' | 'block'> = {},
+): Piece[] {
+  const { offset, length } = sliceOf(size, rank, worldSize, block);
   const pieces: Piece[] = [];
   for (let at = 0; at < length; at += pieceFloats) {
     pieces.push({ start: offset + at, length: Math.min(pieceFloats, length - at) });
@@ -319,7 +358,7 @@ function piecesOf(size: number, rank: number, worldSize: number, pieceFloats = d
   return pieces;
 }
 
-function newBucket(size: number): BucketState {
+function newBucket(size: number, block: number): BucketState {
   let resolve: BucketState['resolve'] = () => {};
   let reject: BucketState['reject'] = () => {};
   const result = new Promise<Float32Array>((yes, no) => {
@@ -337,6 +376,7 @@ function newBucket(size: number): BucketState {
     missing: size,
     finished: new Set(),
     sums: new Map(),
+    squares: new Float64Array(Math.ceil(size / block)),
   };
 }
 

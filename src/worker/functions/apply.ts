@@ -3,7 +3,7 @@ import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs-node-gpu';
 import { tf } from '../../shared/engine/tensorflow.js';
 import type { Trace } from '../../shared/engine/trace.js';
 import type { TracedFunction } from '../../shared/engine/traced-function.js';
-import { clipFactor, globalNorm } from '../../shared/optimizer/gradient.js';
+import { clipFactor } from '../../shared/optimizer/gradient.js';
 import { optimizer, slotNames } from '../../shared/optimizer/optimizer.js';
 import type { Bucket } from '../../shared/plan/buckets.js';
 import type { Replica } from '../replica.js';
@@ -13,11 +13,12 @@ import { averages } from './average.js';
 import { guarded, lossScale } from './loss-scale.js';
 
 export const bucketInput = (index: number): string => `bucket-${index}`;
+export const normInput = 'scaledNorm';
 
 /**
- * Inputs: `bucket-i` float32 [size] for every bucket, those of the optimiser (see `optimizerFeeds`), and `averageRest`
- * where the stage averages. Output: `gradNorm`, the gradients' global norm before clipping. With dynamic loss scaling a
- * step whose norm is not finite changes nothing but the scale.
+ * Inputs: `bucket-i` float32 [size] for every bucket, `scaledNorm` float32 [], the norm of all gradients together, those of
+ * the optimiser (see `optimizerFeeds`), and `averageRest` where the stage averages. With dynamic loss scaling a step whose
+ * norm is not finite changes nothing but the scale.
  */
 export function traceApply(replica: Replica, stage: StageShape, buckets: readonly Bucket[]): TracedFunction {
   return replica.session.trace(`stage ${stage.index}: apply`, (t) => {
@@ -27,7 +28,7 @@ export function traceApply(replica: Replica, stage: StageShape, buckets: readonl
     const gradients = stage.trained.map(tensor);
     const { clipNorm, optimizer: config, ema } = stage.config;
     const scale = lossScale(t, replica, stage);
-    const scaledNorm = globalNorm(gradients);
+    const scaledNorm = t.input(normInput, 'float32', []) as Scalar;
     const gradNorm = scale === undefined ? scaledNorm : tf.div<Scalar>(scaledNorm, scale);
     const clip = clipNorm === undefined ? undefined : clipFactor(gradNorm, clipNorm);
     const factor = scale === undefined ? clip : tf.div(clip ?? 1, scale);
@@ -57,7 +58,7 @@ export function traceApply(replica: Replica, stage: StageShape, buckets: readonl
         average?.(replica.statistic(statistic.name), next);
       }
     });
-    return { gradNorm };
+    return {};
   });
 }
 
