@@ -20,6 +20,7 @@ import { LocalSums } from '../src/worker/local-sums.js';
 import { Replica } from '../src/worker/replica.js';
 import { StageProgram } from '../src/worker/stage-program.js';
 import { stageShape } from '../src/worker/stage-shape.js';
+import { SumMemory } from '../src/worker/sum-memory.js';
 import { bits, upperHalves, widened } from './allreduce-fixture.js';
 import { reduceTree } from './reduce-tree.js';
 
@@ -216,25 +217,23 @@ describe("a step's gradients in bfloat16", () => {
 });
 
 describe("a worker's own sums", () => {
-  it('are those of float32, whichever leaf is bfloat16, and free what they were made of', () => {
-    const size = 100;
-    const halves = [1, 2].map((seed) => upperHalves(spread(size, seed)));
-    const leaves = [widened(halves[0]!), widened(halves[1]!), spread(size, 3), spread(size, 4)];
-    const before = liveHostTensors();
-    for (const order of [
-      [0, 1, 2, 3],
-      [2, 0, 1, 3],
-      [2, 3, 0, 1],
-    ]) {
-      const sums = new LocalSums(1, 4);
-      for (const [k, leaf] of order.entries()) {
-        const half = halves[leaf];
-        const value =
-          half === undefined
-            ? HostTensor.from('float32', [size], leaves[leaf]!)
-            : HostTensor.from('bfloat16', [size], half);
-        sums.put(0, k, value);
-      }
+  const size = 100;
+  const memory = new SumMemory([size]);
+  const halves = [1, 2].map((seed) => upperHalves(spread(size, seed)));
+  const leaves = [widened(halves[0]!), widened(halves[1]!), spread(size, 3), spread(size, 4)];
+  /** Leaves 0 and 1 are bfloat16. */
+  const tensor = (leaf: number): HostTensor =>
+    leaf < halves.length
+      ? HostTensor.from('bfloat16', [size], halves[leaf]!)
+      : HostTensor.from('float32', [size], leaves[leaf]!);
+
+  it.each([[[0, 1, 2, 3]], [[2, 0, 1, 3]], [[2, 3, 0, 1]], [[0, 1, 0, 1]]])(
+    'are those of float32, whichever leaf is bfloat16, and free what they were made of: %s',
+    (order) => {
+      const kept = memory.of(0);
+      const before = liveHostTensors();
+      const sums = new LocalSums(1, 4, memory);
+      for (const [k, leaf] of order.entries()) sums.put(0, k, tensor(leaf));
       const expected = reduceTree(
         4,
         (k) => leaves[order[k]!]!,
@@ -244,20 +243,35 @@ describe("a worker's own sums", () => {
       expect(bits(sum!.floats).equals(bits(expected))).toBe(true);
       sum!.free();
       expect(liveHostTensors()).toBe(before);
+      expect(memory.of(0)).toBe(kept);
+    },
+  );
+
+  it('of bfloat16 leaves have float32 memory for what everybody sums, the same in every step', () => {
+    const kept = memory.of(0);
+    expect(kept.byteLength).toBe(4 * size);
+    const before = liveHostTensors();
+    for (let step = 0; step < 2; step += 1) {
+      const sums = new LocalSums(1, 4, memory);
+      sums.put(0, 1, tensor(0));
+      sums.put(0, 2, tensor(1));
+      const output = sums.output(0);
+      expect(output.floats).toBe(kept);
+      expect(sums.output(0)).toBe(output);
+      expect(sums.finish()).toEqual([output]);
+      output.free();
+      expect(liveHostTensors()).toBe(before);
     }
   });
 
-  it('of one bfloat16 leaf have float32 memory for what everybody sums', () => {
-    const before = liveHostTensors();
-    const sums = new LocalSums(1, 2);
-    sums.put(0, 1, HostTensor.from('bfloat16', [3], [1, 2, 3]));
-    const output = sums.output(0);
-    expect(output.dtype).toBe('float32');
-    expect(sums.output(0)).toBe(output);
-    output.floats.set([4, 5, 6]);
-    const [sum] = sums.finish();
-    expect([...sum!.floats]).toEqual([4, 5, 6]);
-    sum!.free();
-    expect(liveHostTensors()).toBe(before);
+  it('leave their memory to who may still read it after a failure', () => {
+    const kept = memory.of(0);
+    const sums = new LocalSums(1, 2, memory);
+    sums.put(0, 0, tensor(0));
+    sums.output(0).floats.fill(3);
+    sums.abandon();
+    expect(memory.of(0)).not.toBe(kept);
+    memory.of(0).fill(4);
+    expect(kept.every((value) => value === 3)).toBe(true);
   });
 });

@@ -3,15 +3,26 @@ import { elementCount } from '../shared/engine/dtype.js';
 import { HostTensor } from '../shared/engine/host-tensor.js';
 import { type Node, TreeAccumulator } from '../shared/plan/tree.js';
 import { addInto } from './exchange/add.js';
+import type { SumMemory } from './sum-memory.js';
 
 export class LocalSums {
   readonly #buckets: TreeAccumulator<HostTensor>[];
-  /** Memory for what takes more of it than what was sent. */
-  readonly #outputs = new Map<number, HostTensor>();
+  /** Those that lie in `memory`. */
+  readonly #kept = new Map<number, HostTensor>();
 
-  /** @param microBatches K, the leaves of the tree, of all workers together */
-  constructor(buckets: number, microBatches: number) {
-    this.#buckets = Array.from({ length: buckets }, () => new TreeAccumulator(microBatches, added));
+  /**
+   * @param microBatches K, the leaves of the tree, of all workers together
+   * @param memory for what takes more of it than what was sent; nobody else's until the step is over
+   */
+  constructor(
+    buckets: number,
+    microBatches: number,
+    private readonly memory: SumMemory,
+  ) {
+    this.#buckets = Array.from(
+      { length: buckets },
+      (_, bucket) => new TreeAccumulator(microBatches, (left, right) => this.#added(bucket, left, right)),
+    );
   }
 
   /** Adds micro-batch k's value of a bucket, which is ours from now on. */
@@ -26,11 +37,9 @@ export class LocalSums {
 
   /** Where the sum over all workers goes: every peer has read what lies there before its part of the result comes. */
   output(bucket: number): HostTensor {
-    const { value } = this.entries(bucket)[0]!;
-    if (value.dtype === 'float32') return value;
-    const output = this.#outputs.get(bucket) ?? floatsLike(value);
-    this.#outputs.set(bucket, output);
-    return output;
+    const own = this.entries(bucket).map(({ value }) => value);
+    const sum = own.find(({ dtype }) => dtype === 'float32') ?? this.#kept.get(bucket);
+    return sum ?? this.#floats(bucket, own[0]!);
   }
 
   /**
@@ -51,18 +60,23 @@ export class LocalSums {
     for (const [bucket] of this.#buckets.entries()) {
       for (const { value } of this.entries(bucket)) value.abandon();
     }
-    for (const output of this.#outputs.values()) output.abandon();
+    for (const tensor of this.#kept.values()) tensor.free();
+    this.memory.abandon();
   }
-}
 
-/** left + right, in the memory of one that is float32, if either is. */
-function added(left: HostTensor, right: HostTensor): HostTensor {
-  const sum = [left, right].find(({ dtype }) => dtype === 'float32') ?? floatsLike(left);
-  addInto(sum.floats, left.values, right.values);
-  for (const value of [left, right]) if (value !== sum) value.free();
-  return sum;
-}
+  /** left + right, in the memory of one that is float32, if either is. */
+  #added(bucket: number, left: HostTensor, right: HostTensor): HostTensor {
+    const sum = [left, right].find(({ dtype }) => dtype === 'float32') ?? this.#floats(bucket, left);
+    addInto(sum.floats, left.values, right.values);
+    for (const value of [left, right]) if (value !== sum) value.free();
+    return sum;
+  }
 
-function floatsLike({ shape }: HostTensor): HostTensor {
-  return HostTensor.allocate('float32', [elementCount(shape)]);
+  /** The bucket's memory the first time, then new one. */
+  #floats(bucket: number, { shape }: HostTensor): HostTensor {
+    if (this.#kept.has(bucket)) return HostTensor.allocate('float32', [elementCount(shape)]);
+    const tensor = HostTensor.over(this.memory.of(bucket));
+    this.#kept.set(bucket, tensor);
+    return tensor;
+  }
 }

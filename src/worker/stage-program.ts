@@ -13,10 +13,12 @@ import type { Replica } from './replica.js';
 import { Slots } from './slots.js';
 import { type StageShape, stageBuckets } from './stage-shape.js';
 import { stageState } from './stage-state.js';
+import { SumMemory } from './sum-memory.js';
 
 export class StageProgram {
   /** Those that hold gradients: not what the forward pass reports. */
   readonly gradientBuckets: readonly Bucket[];
+  readonly sumMemory: SumMemory;
   /** Forward and backward. */
   readonly slots: Slots;
   /** For contrastive stages whose micro-batches are computed in turn, more than one a worker. */
@@ -38,6 +40,7 @@ export class StageProgram {
   ) {
     const { index, config, input, microBatches } = shape;
     this.slots = slots;
+    this.sumMemory = new SumMemory(buckets.map(({ size }) => size));
     const trained = new Set(shape.trained.map(({ name }) => name));
     this.gradientBuckets = buckets.filter(({ entries }) => trained.has(entries[0]!.name));
     this.embed = isContrastive(config) && !shape.synchronized ? traceEmbed(replica, shape) : undefined;

@@ -40,7 +40,7 @@ export async function runStep(
   await simulateCompute(exchange.rank, batches.size);
 
   const sizes = program.buckets.map(({ size }) => size);
-  const sums = new LocalSums(program.buckets.length, microBatches);
+  const sums = new LocalSums(program.buckets.length, microBatches, program.sumMemory);
   // Nobody writes to it before all have contributed, and so have applied what it held before.
   const common = exchange.sums(sizes);
   const reducer = new Reducer({
