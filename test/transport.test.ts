@@ -360,6 +360,15 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
   });
 });
 
+describe('a worker that has nothing to send', () => {
+  it('shares memory with its host nevertheless', async () => {
+    const members = [await bind(), await bind()];
+    await connect(members, 'one', { stepBytes: 0, sumBytes: 1024 });
+    expect([members[0]!.pathTo(1), members[1]!.pathTo(0)]).toEqual(['shared memory', 'shared memory']);
+    expect(members[1]!.canSend(members[1]!.sums([10])![0]!)).toBe(true);
+  });
+});
+
 describe('the memory for sums', () => {
   it('is one for the workers of a host, and none where a worker is alone on its host', async () => {
     const members = await Promise.all([0, 1, 2, 3, 4].map(() => bind()));

@@ -7,6 +7,9 @@ import { openRegion, Region } from './region.js';
 import { type Values, valuesAt, valueTypeOf } from './values.js';
 import type { Hello } from './wire.js';
 
+/** The bytes of the smallest region. */
+const smallest = 64;
+
 export interface HostMemoryOptions {
   /** The most bytes that this worker sends in a step. */
   readonly stepBytes: number;
@@ -31,7 +34,8 @@ export class HostMemory implements CommonMemory {
 
   constructor({ stepBytes, sumBytes, place, warn }: HostMemoryOptions) {
     this.#warn = warn;
-    this.#region = place === 'alone' ? undefined : this.#create(stepBytes);
+    // Who has nothing to send has one, too: without it peers would be sent frames.
+    this.#region = place === 'alone' ? undefined : this.#create(Math.max(stepBytes, smallest));
     this.#sumsRegion = place === 'first' ? this.#create(sumBytes) : undefined;
     this.#sums = this.#sumsRegion?.buffer;
     this.#arena = new Arena(this.#region?.buffer ?? new ArrayBuffer(stepBytes));
