@@ -121,14 +121,13 @@ describe('a loss scale', () => {
   it('that makes bfloat16 gradients overflow is halved until they do not', async () => {
     const { run } = await train(
       ...(['bfloat16', 2, '--set', 'precision=bfloat16'] as const),
-      // float32 ends at 2^128; gradients of norm 4 do with such a scale, and a low temperature makes them larger.
-      ...['--set', `lossScale={kind: dynamic, initial: ${2 ** 126}}`, '--set', 'stages.0.temperature=0.05'],
+      ...['--set', `lossScale={kind: dynamic, initial: ${2 ** 66}}`],
     );
-    const steps = (await eventsOf(run, 'step')).filter(({ stage }) => stage === 'pretrain');
+    const steps = (await eventsOf(run, 'step')).filter(({ stage }) => stage === 'train');
     const skipped = steps.filter((step) => step.skipped);
     expect(skipped.length).toBeGreaterThan(0);
     expect(skipped.length).toBeLessThan(steps.length);
-    expect(steps[0]!.lossScale).toBe(2 ** 126);
+    expect(steps[0]!.lossScale).toBe(2 ** 66);
     for (const [i, { lossScale, skipped }] of steps.slice(0, -1).entries()) {
       expect(steps[i + 1]!.lossScale).toBe(lossScale! / (skipped ? 2 : 1));
     }

@@ -31,9 +31,10 @@ export function buildSources(files: readonly string[]): Build {
   const remove = () => fs.rmSync(folder, { recursive: true, force: true });
   try {
     execFileSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', project]);
-    const native = path.join('worker', 'exchange', 'add.so');
-    fs.mkdirSync(path.dirname(path.join(folder, native)), { recursive: true });
-    fs.copyFileSync(path.join(parent, native), path.join(folder, native));
+    for (const native of ['worker/exchange/add.so', 'shared/transport/copy.so']) {
+      fs.mkdirSync(path.dirname(path.join(folder, native)), { recursive: true });
+      fs.copyFileSync(path.join(parent, native), path.join(folder, native));
+    }
   } catch (error) {
     remove();
     throw new Error(String((error as { stdout?: Buffer }).stdout ?? error));

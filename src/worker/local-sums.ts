@@ -68,11 +68,15 @@ export class LocalSums {
   #added(bucket: number, left: HostTensor, right: HostTensor): HostTensor {
     const sum = [left, right].find(({ dtype }) => dtype === 'float32') ?? this.#floats(bucket, left);
     addInto(sum.floats, left.values, right.values);
-    for (const value of [left, right]) if (value !== sum) value.free();
+    for (const value of [left, right]) {
+      if (value === sum) continue;
+      if (this.#kept.get(bucket) === value) this.#kept.delete(bucket);
+      value.free();
+    }
     return sum;
   }
 
-  /** The bucket's memory the first time, then new one. */
+  /** The bucket's memory while no sum lies there, else new one. */
   #floats(bucket: number, { shape }: HostTensor): HostTensor {
     if (this.#kept.has(bucket)) return HostTensor.allocate('float32', [elementCount(shape)]);
     const tensor = HostTensor.over(this.memory.of(bucket));

@@ -15,7 +15,10 @@ import { computeTogether } from './together.js';
 export interface StepOutcome {
   /** The global batch's summed buckets, equal on every worker; the caller's to free. */
   readonly reduced: readonly HostTensor[];
-  /** √Σ‖g‖² over all reduced gradients together, the loss scale in them, as float32; equal on every worker. */
+  /**
+   * √Σ‖g‖² over all reduced gradients together, the loss scale in them; equal on every worker. Infinite where the sum is
+   * beyond float32: so a dynamic scale is halved while the gradients themselves are still far from that.
+   */
   readonly scaledNorm: number;
   readonly result: StepResult;
   readonly ms: StepTimes;
@@ -62,7 +65,8 @@ export async function runStep(
     const reduced = sums.finish(common);
     const squares = program.gradientBuckets.reduce((sum, { index }) => sum + reducer.squares(index), 0);
     const result = contrastive ?? softmaxResult(program, reduced);
-    return { reduced, scaledNorm: Math.fround(Math.sqrt(squares)), result, ms: clock.ms };
+    const scaledNorm = Math.fround(Math.sqrt(Math.fround(squares)));
+    return { reduced, scaledNorm, result, ms: clock.ms };
   } catch (error) {
     reducer.cancel(error as Error);
     sums.abandon();

@@ -367,6 +367,7 @@ export class Trainer {
         if (isCommitted) tensor.free();
         else tensor.abandon();
       }
+      if (!isCommitted) program.sumMemory.abandon();
     }
   }
 

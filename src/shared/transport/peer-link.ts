@@ -10,7 +10,7 @@ export const frameBytes = 4 << 20;
 export interface PeerLink {
   readonly path: 'frames' | 'shared memory';
   /**
-   * Sends values that lie in memory from `Mesh.place` or `Mesh.sums`. Resolves when they are on their way; the memory
+   * Sends values that `Mesh.canSend` accepts from where they lie. Resolves when they are on their way; the memory
    * must stay as it is until the step's commit.
    */
   send(header: BulkHeader, payload: Values): Promise<void>;

@@ -38,6 +38,7 @@ const packageManifest = z.object({ engines: z.object({ node: z.string() }) });
 const compiled = {
   "tfjs's addon": 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node',
   'the addition of gradients': 'dist/worker/exchange/add.so',
+  'the copy into shared memory': 'dist/shared/transport/copy.so',
   'the rotation of cores': 'dist/coordinator/core-turns.so',
 };
 
