@@ -105,16 +105,14 @@ export function stageBuckets(stage: StageShape, bucketBytes: number): Bucket[] {
     ...(isContrastive(stage.config) ? [] : reportedSums.map((name) => ({ name, size: 1 }))),
     ...stage.observedStatistics.map(({ name, shape }) => ({ name, size: elementCount(shape) })),
   ];
-  const gradients = stage.trained.map(({ name, shape }) => ({
-    name,
-    size: elementCount(shape),
-    rounded: isConvolution(shape),
-  }));
+  const gradients = stage.trained
+    .map(({ name, shape }) => ({ name, size: elementCount(shape), rounded: isConvolution(shape) }))
+    .reverse();
   const first = planBuckets(fromForward, {
     bucketBytes: Number.MAX_SAFE_INTEGER,
     ownBucketBytes: Number.MAX_SAFE_INTEGER,
   });
-  return [...first, ...planBuckets(gradients.reverse(), { bucketBytes })].map((bucket, position) => ({
+  return [...first, ...planBuckets(gradients, { bucketBytes })].map((bucket, position) => ({
     ...bucket,
     index: position,
   }));

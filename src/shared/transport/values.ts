@@ -25,5 +25,7 @@ export function valuesAt(type: ValueType, memory: ArrayBuffer, offset: number, l
 /** @throws LockstepError PROTOCOL where they are bfloat16 */
 export function floatsOf(values: Values): Float32Array {
   if (values instanceof Float32Array) return values;
-  throw new LockstepError('PROTOCOL', `${values.length} bfloat16 values came where float32 ones belong.`);
+  throw new LockstepError('PROTOCOL', `${values.length} bfloat16 values came where float32 ones belong.`, {
+    hint: 'Do all processes run the same version of Lockstep?',
+  });
 }

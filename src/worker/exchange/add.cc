@@ -88,6 +88,7 @@ constexpr std::size_t blocks = 4;
 // fetches ahead of several places at once, and memory is the limit, so the squares take no time, and AVX-512 would gain little.
 template <typename Values, void (*store)(float*, __m256)>
 LOCKSTEP_AVX2 void together(float* out, const Values& given, std::size_t from, std::size_t block, double* squares) {
+  // What is written might be the pointers in `given`, for all that a compiler knows.
   const Values values = given;
   __m256d low[blocks];
   __m256d high[blocks];

@@ -62,7 +62,11 @@ export function setInto(out: Float32Array, values: Values, squares?: Squares): v
   const { length } = out;
   if (values.length !== length) throw new RangeError(`${values.length} values do not fill ${length}`);
   const isSame = out.buffer === values.buffer && out.byteOffset === values.byteOffset;
-  if (isSame && squares === undefined) return;
+  if (squares === undefined && values instanceof Float32Array) {
+    // Through the caches: what came in a frame is there.
+    if (!isSame) out.set(values);
+    return;
+  }
   const call = values instanceof Float32Array ? set : widen;
   call(isSame ? null : out, values, ...tailOf(length, squares));
 }

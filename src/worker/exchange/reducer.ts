@@ -171,7 +171,7 @@ export class Reducer {
       } else if (finished.has(start)) throw new RangeError(`the result at ${start} came twice`);
       else {
         const output = this.#output(bucket).subarray(start, start + length);
-        if (!sameMemory(output, payload)) output.set(floatsOf(payload));
+        setInto(output, floatsOf(payload));
         this.#takeSquares(bucket, start, length, header.squares);
         this.#finish(bucket, start, length);
       }
@@ -331,10 +331,6 @@ function scratchOf({ data, memory }: Partial): Float32Array[] {
 
 function bytesOf({ buffer, byteOffset, byteLength }: Squares['sums']): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-function sameMemory(one: Values, other: Values): boolean {
-  return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
 }
 
 interface Piece {
