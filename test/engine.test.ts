@@ -1,5 +1,5 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks';
-import type { Tensor } from '@tensorflow/tfjs-node-gpu';
+import type { NamedTensorMap, Tensor } from '@tensorflow/tfjs-node-gpu';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Graph } from '../src/shared/engine/graph.js';
 import { HostTensor, liveHostTensors } from '../src/shared/engine/host-tensor.js';
@@ -45,16 +45,21 @@ describe('a traced function', () => {
     const counter = session.variable('counter', 'float32', [2]);
     await session.assign(new Map([[counter, [1, 2]]]));
     const add = session.trace('add', (t) => {
-      return t.inOrder(
+      const outputs: NamedTensorMap = {};
+      t.inOrder(
         () => t.assign(counter, tf.add(t.read(counter), t.input('x', 'float32', [2]))),
-        () => ({ after: t.read(counter) }),
+        () => t.assign(counter, tf.mul(t.read(counter), 2)),
+        () => {
+          outputs.after = t.read(counter);
+        },
       );
+      return outputs;
     });
     const { after } = await add.run({ x: [10, 20] });
-    expect([...after!.floats]).toEqual([11, 22]);
+    expect([...after!.floats]).toEqual([22, 44]);
     after!.free();
     const [value] = await session.read([counter]);
-    expect([...value!.floats]).toEqual([11, 22]);
+    expect([...value!.floats]).toEqual([22, 44]);
     value!.free();
   });
 });

@@ -197,11 +197,14 @@ export class Trace {
     return this.#wrap(shaped.outputs[0]!);
   }
 
-  /** Whatever `then` records runs after the effects that `first` records. */
-  inOrder<T>(first: () => void, then: () => T): T {
-    const before = this.#effects.length;
-    first();
-    return this.#following(this.#effects.slice(before), then);
+  /** What each of them records runs after the effects that the one before it records. */
+  inOrder(...builds: readonly (() => void)[]): void {
+    let effects: readonly Operation[] = [];
+    for (const build of builds) {
+      const before = this.#effects.length;
+      this.#following(effects, build);
+      effects = this.#effects.slice(before);
+    }
   }
 
   /**
@@ -215,11 +218,11 @@ export class Trace {
     this.#following([this.#add('Identity', [outputs[1]!], type)], build);
   }
 
-  #following<T>(operations: readonly Operation[], build: () => T): T {
+  #following(operations: readonly Operation[], build: () => void): void {
     const outer = this.#after;
     this.#after = [...outer, ...operations];
     try {
-      return build();
+      build();
     } finally {
       this.#after = outer;
     }

@@ -35,7 +35,7 @@ export function traceApply(replica: Replica, stage: StageShape, buckets: readonl
     const update = optimizer(t, config);
     const average = ema === undefined ? undefined : averages(t);
     guarded(t, replica, stage, gradNorm, () => {
-      for (const [i, { name, decay }] of stage.trained.entries()) {
+      const updates = stage.trained.map(({ name, decay }, i) => () => {
         const weight = replica.trained(name);
         const trained = {
           weight,
@@ -48,7 +48,9 @@ export function traceApply(replica: Replica, stage: StageShape, buckets: readonl
           () => update(trained, gradient),
           () => average?.(replica.parameter(name), t.read(weight)),
         );
-      }
+      });
+      // One tensor after the other: all at once would be all products of weight decay, then all sums, each from memory.
+      t.inOrder(...updates);
       for (const statistic of stage.observedStatistics) {
         const variable = replica.trained(statistic.name);
         const mean = tf.div(tensor(statistic), stage.microBatches);

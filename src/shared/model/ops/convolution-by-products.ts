@@ -67,8 +67,21 @@ function product(a: Tensor2D, b: Tensor2D, turned = false): Tensor2D {
   ]);
 }
 
-/** The first of every `stride` rows and columns. */
+/**
+ * The first of every `stride` rows and columns. Where they divide the image, whatever lies between two of these pixels is
+ * one part of a longer row, so that whole pixels are copied; TensorFlow's strided slice goes from number to number.
+ */
 function everyPixel(x: Tensor4D, stride: number): Tensor4D {
+  const [batch, height, width, channels] = x.shape;
+  const whole = height % stride === 0 && width % stride === 0;
+  if (!whole) return everyNumber(x, stride);
+  const [rows, columns] = [height / stride, width / stride];
+  const cells = tf.reshape(x, [batch * rows, stride, columns, stride * channels]);
+  const first = tf.slice(cells, [0, 0, 0, 0], [batch * rows, 1, columns, channels]);
+  return tf.reshape(first, [batch, rows, columns, channels]);
+}
+
+function everyNumber(x: Tensor4D, stride: number): Tensor4D {
   const attributes = { ...ofFloats, Index: { kind: 'type', value: tfType.int32 } } as const;
   const range = () => [[0, 0, 0, 0], x.shape, [1, stride, stride, 1]].map((at) => tf.tensor1d(at, 'int32'));
   const y = raw<Tensor4D>('StridedSlice', [x, ...range()], attributes);
