@@ -83,14 +83,7 @@ export class MemoryExchange implements PeerExchange {
       throw new Error('Sent from memory of its own');
     this.network.bytes += payload.byteLength;
     const { length } = payload;
-    const header = {
-      ...envelope,
-      generation: 1,
-      ticket: '',
-      from: this.rank,
-      length,
-      type: valueTypeOf(payload),
-    };
+    const header = { ...envelope, from: this.rank, length, type: valueTypeOf(payload) };
     const { inbox } = this.network.exchanges[to]!;
     this.network.post(this.rank, to, () => inbox.deliver({ header, payload }));
   }

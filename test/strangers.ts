@@ -135,17 +135,20 @@ export function bulkMessage(draw: Draw): Record<string, unknown> {
       sums: draw(2) === 0 ? null : { path: '/dev/shm/lockstep-1-1', bytes: 2 ** 30 },
     },
     { ...common, kind: 'welcome', mapped: draw(2) === 0 },
-    {
-      ...common,
-      kind: ['contribution', 'result', 'embedding'][draw(3)],
-      step: draw(300),
-      bucket: draw(4),
-      node: [draw(6), draw(7)],
-      start: draw(100),
-      length: draw(1000),
-      type: ['float32', 'bfloat16'][draw(2)],
-      ...(draw(2) === 0 ? { at: { memory: ['sender', 'sums'][draw(2)], offset: draw(2 ** 30) } } : {}),
-    },
+    { ...common, kind: 'bulk', parts: Array.from({ length: 1 + draw(3) }, () => bulkPart(draw)) },
   ];
   return messages[draw(messages.length)]!;
+}
+
+function bulkPart(draw: Draw): Record<string, unknown> {
+  return {
+    kind: ['contribution', 'result', 'embedding'][draw(3)],
+    step: draw(300),
+    bucket: draw(4),
+    node: [draw(6), draw(7)],
+    start: draw(100),
+    length: draw(1000),
+    type: ['float32', 'bfloat16'][draw(2)],
+    ...(draw(2) === 0 ? { at: { memory: ['sender', 'sums'][draw(2)], offset: draw(2 ** 30) } } : {}),
+  };
 }

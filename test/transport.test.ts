@@ -157,7 +157,7 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
     const values = Float32Array.from({ length }, (_, i) => i * 0.5);
     post(members[0]!, 1, 0, values);
     const { header, payload } = await next(members[1]!, 0);
-    expect(header).toMatchObject({ from: 0, generation: 1, step: 0, length });
+    expect(header).toMatchObject({ from: 0, step: 0, length });
     expect(Buffer.from(payload.slice().buffer).equals(Buffer.from(values.buffer))).toBe(true);
   });
 
@@ -202,19 +202,17 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
     post(members[2]!, 0, 0, Float32Array.of(7));
     // And something that a member sent before it was told.
     const late = stranger(left[0]!);
-    const header = {
+    const part = {
       kind: 'contribution',
-      generation: 1,
-      ticket,
       step: 0,
-      from: 1,
       bucket: 0,
       node: [0, 1],
       start: 0,
       length: 1,
       type: 'float32',
     };
-    await late.send([encode(header), Buffer.alloc(4)]);
+    const message = { kind: 'bulk', generation: 1, ticket, from: 1, parts: [part] };
+    await late.send([encode(message), Buffer.alloc(4)]);
     await expect.poll(() => left[0]!.dropped.generation).toBe(2);
     late.close();
     post(left[1]!, 0, 0, Float32Array.of(8));
@@ -292,26 +290,27 @@ describe.each(paths)('a mesh with payloads in $name', ({ way, encrypted, machine
     const members = [await bind(), await bind({ warn: (text) => warnings.push(text) })];
     await connect(members, machine());
     const forger = stranger(members[1]!);
-    const header = {
+    const part = {
       kind: 'result',
-      generation: 1,
-      ticket,
       step: 0,
-      from: 0,
       bucket: 0,
       node: [0, 2],
       start: 0,
       length: 4,
       type: 'float32',
     };
+    const message = { kind: 'bulk', generation: 1, ticket, from: 0, parts: [part] };
+    const placed = (memory: string, offset: number) =>
+      encode({ ...message, parts: [{ ...part, at: { memory, offset } }] });
     await forger.send([Buffer.from('nonsense')]);
-    await forger.send([Buffer.alloc(100_000), Buffer.alloc(10)]);
-    await forger.send([encode(header), Buffer.alloc(12)]);
-    await forger.send([encode({ ...header, at: { memory: 'sender', offset: 1 << 30 } })]);
-    await forger.send([encode({ ...header, at: { memory: 'sums', offset: 0 } })]);
-    await forger.send([encode({ ...header, from: 9 })]);
-    await forger.send([encode({ ...header, ticket: 'guessed' }), Buffer.alloc(16)]);
-    await expect.poll(() => members[1]!.dropped).toEqual({ generation: 2, step: 0, malformed: 5 });
+    await forger.send([Buffer.alloc(300_000), Buffer.alloc(10)]);
+    await forger.send([encode(message), Buffer.alloc(12)]);
+    await forger.send([encode({ ...message, parts: [part, part] }), Buffer.alloc(16)]);
+    await forger.send([placed('sender', 1 << 30)]);
+    await forger.send([placed('sums', 0)]);
+    await forger.send([encode({ ...message, from: 9 })]);
+    await forger.send([encode({ ...message, ticket: 'guessed' }), Buffer.alloc(16)]);
+    await expect.poll(() => members[1]!.dropped).toEqual({ generation: 2, step: 0, malformed: 6 });
     expect(warnings).toEqual([expect.stringMatching(/is not msgpack. More of them are only counted/)]);
     forger.close();
     post(members[0]!, 1, 0, Float32Array.of(3));

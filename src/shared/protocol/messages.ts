@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { stepTraceSchema } from './step-trace.js';
 
 /** Raised when a message changes its meaning; both sides must have the same. */
-export const protocolVersion = 6;
+export const protocolVersion = 7;
 
 const rank = z.int().nonnegative();
 const step = z.int().nonnegative();

@@ -255,7 +255,6 @@ export class Mesh implements PeerExchange {
   }
 
   send(to: number, envelope: Envelope, payload: Values): void {
-    const { generation, ticket, rank: from } = this.#now;
     const connection = this.#connections.get(to);
     if (connection?.link === undefined) {
       this.#inbox.fail(new LockstepError('TRANSPORT', `There is no link to ${this.nameOf(to)}.`));
@@ -263,10 +262,7 @@ export class Mesh implements PeerExchange {
     }
     const inbox = this.#inbox;
     connection.link
-      .send(
-        { ...envelope, generation, ticket, from, length: payload.length, type: valueTypeOf(payload) },
-        payload,
-      )
+      .send({ ...envelope, length: payload.length, type: valueTypeOf(payload) }, payload)
       .catch((error: Error) => inbox.fail(error));
   }
 
@@ -430,13 +426,20 @@ export class Mesh implements PeerExchange {
         return;
       case 'welcome': {
         const { outbox } = connection;
-        connection.link = message.mapped ? new SharedMemoryLink(outbox, this.#memory) : new FrameLink(outbox);
+        const { ticket, rank: from } = this.#now;
+        const sender = { generation, ticket, from };
+        connection.link = message.mapped
+          ? new SharedMemoryLink(outbox, sender, this.#memory)
+          : new FrameLink(outbox, sender);
         this.#check();
         return;
       }
       default: {
         const memory = { region: connection.region, sums: this.#memory.sums };
-        this.#inbox.deliver({ header: message, payload: payloadOf(message, frames, memory) });
+        for (const part of message.parts) {
+          const header = { ...part, from: message.from };
+          this.#inbox.deliver({ header, payload: payloadOf(header, frames, memory) });
+        }
       }
     }
   }

@@ -1,10 +1,10 @@
 /** What the all-reduce and the all-gather need of the mesh, so that they are tested without a network. */
 import type { Listener } from './inbox.js';
 import type { Values } from './values.js';
-import type { BulkHeader, BulkKind } from './wire.js';
+import type { BulkKind, BulkPart } from './wire.js';
 
 /** A header without what the mesh itself knows. */
-export type Envelope = Omit<BulkHeader, 'generation' | 'ticket' | 'from' | 'length' | 'type' | 'at'>;
+export type Envelope = Omit<BulkPart, 'length' | 'type' | 'at'>;
 
 export interface PeerExchange {
   readonly rank: number;

@@ -2,10 +2,13 @@
 import { LockstepError } from '../errors.js';
 import type { Outbox } from './outbox.js';
 import { bytesPerValue, type Values, valuesAt } from './values.js';
-import { type BulkHeader, encode } from './wire.js';
+import { type Bulk, type BulkHeader, type BulkPart, encode, mostParts } from './wire.js';
 
 /** The most bytes of one frame: a heartbeat waits for the frame before it. */
 export const frameBytes = 4 << 20;
+
+/** Who sends, as a message says it. */
+export type Sender = Pick<Bulk, 'generation' | 'ticket' | 'from'>;
 
 export interface PeerLink {
   readonly path: 'frames' | 'shared memory';
@@ -13,23 +16,30 @@ export interface PeerLink {
    * Sends values that `Mesh.canSend` accepts from where they lie. Resolves when they are on their way; the memory
    * must stay as it is until the step's commit.
    */
-  send(header: BulkHeader, payload: Values): Promise<void>;
+  send(part: BulkPart, payload: Values): Promise<void>;
 }
 
 /** The values follow the header as raw frames, without a copy. */
 export class FrameLink implements PeerLink {
   readonly path = 'frames';
 
-  constructor(readonly outbox: Outbox) {}
+  constructor(
+    readonly outbox: Outbox,
+    readonly sender: Sender,
+  ) {}
 
-  send(header: BulkHeader, payload: Values): Promise<void> {
-    const frames: Uint8Array[] = [encode(header)];
+  send(part: BulkPart, payload: Values): Promise<void> {
+    const frames: Uint8Array[] = [encode(bulk(this.sender, [part]))];
     for (let at = 0; at < payload.byteLength; at += frameBytes) {
       const bytes = Math.min(frameBytes, payload.byteLength - at);
       frames.push(new Uint8Array(payload.buffer, payload.byteOffset + at, bytes));
     }
     return this.outbox.send(frames);
   }
+}
+
+function bulk(sender: Sender, parts: BulkPart[]): Bulk {
+  return { kind: 'bulk', ...sender, parts };
 }
 
 /** The memory that a peer has in common with us. */
@@ -40,28 +50,51 @@ export interface CommonMemory {
   readonly sums: ArrayBuffer | undefined;
 }
 
-/** The peer has mapped our memory: the header says where the values lie. Values outside of it follow as frames. */
+/**
+ * The peer has mapped our memory: the header says where the values lie. What is sent in one turn is one message, since a
+ * message costs both sides more than the values in it. Values outside of that memory follow as frames.
+ */
 export class SharedMemoryLink implements PeerLink {
   readonly path = 'shared memory';
   readonly #frames: FrameLink;
+  #waiting: BulkPart[] = [];
+  #leaving: Promise<void> | undefined;
 
   constructor(
     readonly outbox: Outbox,
+    readonly sender: Sender,
     readonly memory: CommonMemory,
   ) {
-    this.#frames = new FrameLink(outbox);
+    this.#frames = new FrameLink(outbox, sender);
   }
 
-  send(header: BulkHeader, payload: Values): Promise<void> {
+  send(part: BulkPart, payload: Values): Promise<void> {
     const { region, sums } = this.memory;
     const memory = payload.buffer === region ? 'sender' : payload.buffer === sums ? 'sums' : undefined;
-    if (memory === undefined) return this.#frames.send(header, payload);
-    return this.outbox.send([encode({ ...header, at: { memory, offset: payload.byteOffset } })]);
+    if (memory === undefined) {
+      // Behind what waits.
+      const before = this.#leave();
+      return Promise.all([before, this.#frames.send(part, payload)]).then(() => {});
+    }
+    this.#waiting.push({ ...part, at: { memory, offset: payload.byteOffset } });
+    this.#leaving ??= Promise.resolve().then(() => this.#leave());
+    return this.#leaving;
+  }
+
+  async #leave(): Promise<void> {
+    const parts = this.#waiting;
+    this.#waiting = [];
+    this.#leaving = undefined;
+    const messages: Promise<void>[] = [];
+    for (let at = 0; at < parts.length; at += mostParts) {
+      messages.push(this.outbox.send([encode(bulk(this.sender, parts.slice(at, at + mostParts)))]));
+    }
+    await Promise.all(messages);
   }
 }
 
 /**
- * The values of a message: in shared memory where the header says so, else in the frames after the header.
+ * The values of a part: in shared memory where the header says so, else in the frames after it.
  *
  * @throws LockstepError PROTOCOL when they are not where or as many as the header says
  */

@@ -10,8 +10,10 @@ const packr = new Packr({ useRecords: false, moreTypes: true });
 /** The most bytes of a control message that are decoded; bulk data never travels inside one. */
 export const maxControlBytes = 4 << 20;
 
-/** The most bytes of a bulk message's header: a few names and numbers, and the squares of 4 MiB in blocks of 16 kB. */
-export const maxHeaderBytes = 4096;
+/** The most parts of a bulk message. */
+export const mostParts = 64;
+/** The most bytes of a bulk message's header: of each part a few names and numbers, and the squares of 4 MiB in blocks of 16 kB. */
+export const maxHeaderBytes = mostParts * 4096;
 
 /** A message as bytes. The buffer is not reused, so it may be sent without a copy. */
 export function encode(value: unknown): Buffer {
@@ -58,14 +60,10 @@ const ticket = z.string().max(64);
 export const bulkKinds = ['contribution', 'result', 'embedding'] as const;
 export type BulkKind = (typeof bulkKinds)[number];
 
-/** What goes before values on their way from worker to worker. */
-export const bulkHeaderSchema = z.strictObject({
+/** What goes with values on their way from worker to worker. */
+const bulkPartSchema = z.strictObject({
   kind: z.enum(bulkKinds),
-  generation: count,
-  ticket,
   step: count,
-  /** The sender's rank. */
-  from: count,
   /** The bucket's index, or the name of what is gathered. */
   bucket: z.union([count, z.string().max(64)]),
   /** The micro-batches [lo, hi) that are summed in the values. */
@@ -80,7 +78,26 @@ export const bulkHeaderSchema = z.strictObject({
   /** Where they lie in shared memory, in bytes; absent when they follow as frames. */
   at: z.strictObject({ memory: z.enum(['sender', 'sums']), offset: count }).optional(),
 });
-export type BulkHeader = z.infer<typeof bulkHeaderSchema>;
+export type BulkPart = z.infer<typeof bulkPartSchema>;
+
+/** Values for a peer: any number of parts in shared memory, or one whose values follow as frames. */
+export const bulkSchema = z
+  .strictObject({
+    kind: z.literal('bulk'),
+    generation: count,
+    ticket,
+    /** The sender's rank. */
+    from: count,
+    parts: z.array(bulkPartSchema).min(1).max(mostParts),
+  })
+  .refine(({ parts }) => parts.length === 1 || parts.every(({ at }) => at !== undefined), {
+    path: ['parts'],
+    message: 'frames belong to one part only',
+  });
+export type Bulk = z.infer<typeof bulkSchema>;
+
+/** A part, and whose it is. */
+export type BulkHeader = BulkPart & Pick<Bulk, 'from'>;
 
 const sharedMemorySchema = z.strictObject({ path: z.string().max(512), bytes: count }).nullable();
 
@@ -107,5 +124,5 @@ const welcomeSchema = z.strictObject({
 });
 
 /** Everything that travels between workers. */
-export const peerMessageSchema = z.discriminatedUnion('kind', [helloSchema, welcomeSchema, bulkHeaderSchema]);
+export const peerMessageSchema = z.discriminatedUnion('kind', [helloSchema, welcomeSchema, bulkSchema]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;

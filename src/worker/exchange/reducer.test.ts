@@ -217,6 +217,30 @@ describe('Reducer', () => {
     expect(announced).toBeLessThan(size * 3 * 1.1);
   });
 
+  it('holds contributions until as many are held as are still to come', () => {
+    const network = new MemoryNetwork(2);
+    const [first] = makeReducers(network, [100, 100, 100, 100, 100], 2);
+    const sent = [0, 1, 2, 3, 4].map((bucket) => {
+      first!.contribute(bucket, { lo: 0, hi: 1 }, new Float32Array(100));
+      return network.bytes;
+    });
+    const half = sent[2]! / 3;
+    expect(half).toBeGreaterThan(0);
+    expect(sent).toEqual([0, 0, 3 * half, 4 * half, 5 * half]);
+  });
+
+  it('holds no more than 16 MiB of contributions', () => {
+    const network = new MemoryNetwork(2);
+    const size = (4 << 20) / 2;
+    const [first] = makeReducers(network, new Array(6).fill(size), 2);
+    const data = new Float32Array(size);
+    const sent = [0, 1].map((bucket) => {
+      first!.contribute(bucket, { lo: 0, hi: 1 }, data);
+      return network.bytes;
+    });
+    expect(sent).toEqual([0, size * 4]);
+  });
+
   it('takes messages that came before it listened', async () => {
     const network = new MemoryNetwork(2);
     const options = { step: 9, microBatches: 2, buckets: [40], output: () => new Float32Array(40) };
@@ -293,16 +317,7 @@ describe('Reducer', () => {
     const [first] = makeReducers(network, [100], 4);
     first!.contribute(0, { lo: 0, hi: 1 }, new Float32Array(100));
     const { start, length } = { start: 0, length: 48 };
-    const header = {
-      kind: 'contribution',
-      generation: 1,
-      step: 3,
-      from: 1,
-      bucket: 0,
-      node: [2, 4],
-      start,
-      length,
-    };
+    const header = { kind: 'contribution', step: 3, from: 1, bucket: 0, node: [2, 4], start, length };
     network.exchanges[0]!.inbox.deliver({
       header: { ...header, ...wrong } as never,
       payload: new Float32Array(length),

@@ -15,6 +15,12 @@ import { Deadline } from './deadline.js';
  */
 const defaultPieceFloats = 1 << 20;
 
+/**
+ * Contributions are held until there are so many values of them (16 MiB of float32), or as many as are still to come: what
+ * goes together costs fewer messages, and the last ones, for which everybody waits, hardly wait themselves.
+ */
+const mostHeldFloats = 4 << 20;
+
 export interface ReducerOptions {
   readonly exchange: PeerExchange;
   readonly step: number;
@@ -42,6 +48,12 @@ export interface ReducerOptions {
 export interface ReducerObserver {
   summed(bucket: number): void;
   back(bucket: number): void;
+}
+
+interface Contribution {
+  readonly bucket: number;
+  readonly node: Node;
+  readonly data: Values;
 }
 
 /** A partial sum of a piece. */
@@ -78,6 +90,10 @@ export class Reducer {
   readonly #block: number;
   #unfinished: number;
   #error: Error | undefined;
+  #held: Contribution[] = [];
+  #heldFloats = 0;
+  /** What this rank has still to contribute, in values. */
+  #toCome: number;
   /** Memory of partial sums that have been added to others. */
   readonly #spare: Float32Array[] = [];
 
@@ -88,6 +104,7 @@ export class Reducer {
     this.#block = block;
     this.#buckets = options.buckets.map((size) => newBucket(size, block));
     this.#unfinished = this.#buckets.filter(({ missing }) => missing > 0).length;
+    this.#toCome = valuesOf(options);
     const { deadlineMs = 60_000 } = options;
     this.#deadline = new Deadline(deadlineMs, () => this.cancel(this.#late(deadlineMs)));
     this.#stop = this.#exchange.listen(options.step, ['contribution', 'result'], {
@@ -101,9 +118,10 @@ export class Reducer {
   /**
    * Gives this rank's sum over a covering node of its micro-batches. `data` has the bucket's size and must stay as it
    * is until the bucket's result settles; after a failure, a socket may still be sending from it as long as it lives.
-   * bfloat16 values travel in half of the bytes, and give the sums that they would give as float32.
+   * bfloat16 values travel in half of the bytes, and give the sums that they would give as float32. They may wait for others,
+   * but not for longer than until this rank has contributed everything.
    *
-   * @throws RangeError for a node that is not in the tree or overlaps another one
+   * @throws RangeError for a node that is not in the tree or overlaps another one: this one, or one that has waited
    */
   contribute(bucket: number, node: Node, data: Values): void {
     if (this.#error !== undefined) return;
@@ -111,6 +129,18 @@ export class Reducer {
     if (data.length !== size)
       throw new RangeError(`Bucket ${bucket} has ${size} values, ${data.length} came`);
     if (this.#deadline.waiting) this.#deadline.extend();
+    this.#held.push({ bucket, node, data });
+    this.#heldFloats += size;
+    this.#toCome -= size;
+    if (this.#heldFloats < Math.min(mostHeldFloats, this.#toCome)) return;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldFloats = 0;
+    for (const contribution of held) this.#release(contribution);
+  }
+
+  #release({ bucket, node, data }: Contribution): void {
+    const { size } = this.#bucket(bucket);
     const { rank, worldSize } = this.#exchange;
     // Each rank begins at its neighbour, so that not all send to the same one first.
     for (let hop = 1; hop <= worldSize; hop += 1) {
@@ -322,6 +352,13 @@ export class Reducer {
     const where = `Phase reduce, step ${step}, bucket ${bucket}`;
     return new LockstepError('WORKER_LOST', `${where}: ${names} sent no ${what} for ${deadlineMs / 1000} s.`);
   }
+}
+
+/** What a rank contributes in a step, in values. */
+function valuesOf({ exchange, microBatches, buckets }: ReducerOptions): number {
+  const { lo, hi } = rangeOf(exchange.rank, exchange.worldSize, microBatches);
+  const nodes = coveringNodes(lo, hi, microBatches).length;
+  return nodes * buckets.reduce((sum, size) => sum + size, 0);
 }
 
 /** A partial sum's memory, where that is ours to write to. */
