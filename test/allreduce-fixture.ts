@@ -50,6 +50,10 @@ export class MemoryExchange implements PeerExchange {
     readonly worldSize: number,
   ) {}
 
+  get coalesces(): boolean {
+    return this.network.perHost > 1;
+  }
+
   nameOf(rank: number): string {
     return `rank ${rank} on host${rank}`;
   }

@@ -27,7 +27,7 @@ export class StepRecorder {
     this.#gathers.push(this.#since(from));
   }
 
-  /** Our sum of a bucket is about to be sent. */
+  /** Our sum of a bucket is there. */
   left(bucket: number): void {
     this.#left.set(bucket, performance.now());
   }

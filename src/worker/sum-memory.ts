@@ -1,10 +1,7 @@
 /** A worker's own memory for sums, the same in every step. */
 import { HostTensor } from '../shared/engine/host-tensor.js';
 
-/**
- * Float32 memory for each bucket, made when it is first asked for. New memory in every step would be views of new addresses,
- * of which V8 collects its whole heap once or twice a step: see memory-views.ts.
- */
+/** Float32 memory for each bucket, made when it is first asked for. New memory in every step would be new views: see memory-views.ts. */
 export class SumMemory {
   readonly #floats = new Map<number, Float32Array>();
 
@@ -15,10 +12,7 @@ export class SumMemory {
   of(bucket: number): Float32Array {
     const kept = this.#floats.get(bucket);
     if (kept !== undefined) return kept;
-    const tensor = HostTensor.allocate('float32', [this.sizes[bucket]!]);
-    const { floats } = tensor;
-    // It goes with the last view: this one, or a socket's.
-    tensor.abandon();
+    const floats = HostTensor.memory(this.sizes[bucket]!);
     this.#floats.set(bucket, floats);
     return floats;
   }

@@ -46,20 +46,20 @@ export function bytesPerElement(dtype: DType): number {
   return dtype === 'int64' ? 8 : dtype === 'bfloat16' ? 2 : 4;
 }
 
-/** A typed array over the first `count` elements of memory, without a copy. */
-export function viewAs(dtype: DType, memory: ArrayBuffer, count: number): HostArray {
+/** A typed array over `count` elements of memory from `offset`, in bytes, without a copy. */
+export function viewAs(dtype: DType, memory: ArrayBuffer, offset: number, count: number): HostArray {
   switch (dtype) {
     case 'float32':
-      return new Float32Array(memory, 0, count);
+      return new Float32Array(memory, offset, count);
     case 'int32':
-      return new Int32Array(memory, 0, count);
+      return new Int32Array(memory, offset, count);
     case 'int64':
-      return new BigInt64Array(memory, 0, count);
+      return new BigInt64Array(memory, offset, count);
     case 'bfloat16':
-      return new Uint16Array(memory, 0, count);
+      return new Uint16Array(memory, offset, count);
     case 'uint8':
     case 'bool':
-      return new Uint8Array(memory, 0, count);
+      return new Uint8Array(memory, offset, count);
   }
 }
 

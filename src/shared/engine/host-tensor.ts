@@ -40,9 +40,16 @@ export class HostTensor {
 
   /** A new tensor; its memory holds what was there before. */
   static allocate(dtype: DType, shape: readonly number[]): HostTensor {
-    const bytes = elementCount(shape) * bytesPerElement(dtype);
-    const dims = BigInt64Array.from(shape, BigInt);
-    return new HostTensor(c.allocateTensor(tfType[dtype], dims, shape.length, bytes), dtype, shape);
+    return new HostTensor(allocated(dtype, shape), dtype, shape);
+  }
+
+  /** New memory for float32, beginning at a multiple of 64 bytes, which is freed when its last view is collected. */
+  static memory(count: number): Float32Array {
+    const pointer = allocated('float32', [count]);
+    const { memory, offset } = memoryViews.own(c.tensorData(pointer), count * bytesPerElement('float32'));
+    const tensor = new HostTensor(pointer, 'float32', [count], new Float32Array(memory, offset, count));
+    tensor.abandon();
+    return tensor.floats;
   }
 
   static from(dtype: DType, shape: readonly number[], values: ArrayLike<number>): HostTensor {
@@ -116,16 +123,25 @@ export class HostTensor {
     live -= 1;
   }
 
-  /** Has it freed when the last view of its memory is collected: for what a socket may still be sending. */
+  /**
+   * Has it freed when the last view of its memory is collected: for what a socket may still be sending. That is a view of the
+   * memory around it, too, which may be held for longer than this.
+   */
   abandon(): void {
     if (this.#pointer === undefined) return;
-    memoryViews.forget(c.tensorData(this.#pointer));
+    memoryViews.forget(c.tensorData(this.#pointer), this.data.buffer);
     abandoned.register(this.data.buffer, this.#pointer);
     this.#pointer = undefined;
   }
 }
 
+function allocated(dtype: DType, shape: readonly number[]): Pointer {
+  const bytes = elementCount(shape) * bytesPerElement(dtype);
+  return c.allocateTensor(tfType[dtype], BigInt64Array.from(shape, BigInt), shape.length, bytes);
+}
+
 function elementsOf(pointer: Pointer, dtype: DType, shape: readonly number[]): HostArray {
   const count = elementCount(shape);
-  return viewAs(dtype, memoryViews.at(c.tensorData(pointer), count * bytesPerElement(dtype)), count);
+  const { memory, offset } = memoryViews.at(c.tensorData(pointer), count * bytesPerElement(dtype));
+  return viewAs(dtype, memory, offset, count);
 }

@@ -197,13 +197,13 @@ export class Trace {
     return this.#wrap(shaped.outputs[0]!);
   }
 
-  /** What each of them records runs after the effects that the one before it records. */
+  /** What each of them records runs after the effects of those before it. */
   inOrder(...builds: readonly (() => void)[]): void {
     let effects: readonly Operation[] = [];
     for (const build of builds) {
       const before = this.#effects.length;
       this.#following(effects, build);
-      effects = this.#effects.slice(before);
+      if (this.#effects.length > before) effects = this.#effects.slice(before);
     }
   }
 

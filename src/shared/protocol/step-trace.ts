@@ -16,7 +16,7 @@ export const stepTraceSchema = z.strictObject({
   /** From giving our values to having those of all: embeddings, BatchNorm's statistics. */
   gathers: z.array(span).max(traceLimits.gathers),
   /**
-   * By the number of the bucket: when our sum left, when our slice of all sums was complete (null for
+   * By the number of the bucket: when our sum left the graph, when our slice of all sums was complete (null for
    * a rank without a slice), and when the whole bucket was back.
    */
   buckets: z.array(z.tuple([at, at.nullable(), at])).max(traceLimits.buckets),

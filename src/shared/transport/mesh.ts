@@ -176,6 +176,11 @@ export class Mesh implements PeerExchange {
     return this.#connections.get(rank)?.link?.path;
   }
 
+  get coalesces(): boolean {
+    const links = [...this.#connections.values()].map(({ link }) => link);
+    return links.length > 0 && links.every((link) => link?.path === 'shared memory');
+  }
+
   nameOf(rank: number): string {
     const peer = this.#now.peers.find((candidate) => candidate.rank === rank);
     return peer === undefined ? `rank ${rank}` : `rank ${rank} on ${peer.host}`;

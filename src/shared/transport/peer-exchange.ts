@@ -10,6 +10,9 @@ export interface PeerExchange {
   readonly rank: number;
   readonly worldSize: number;
 
+  /** Whether what is sent in one turn of the event loop goes to each peer as one message, so that it pays to wait for more. */
+  readonly coalesces: boolean;
+
   /** How a peer is named in an error: its rank and host. */
   nameOf(rank: number): string;
 

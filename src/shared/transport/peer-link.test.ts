@@ -3,7 +3,7 @@ import { Outbox } from './outbox.js';
 import { SharedMemoryLink } from './peer-link.js';
 import { type BulkPart, bulkSchema, decode, maxHeaderBytes, mostParts } from './wire.js';
 
-const region = new ArrayBuffer(64);
+const region = new ArrayBuffer(8 << 20);
 const sums = new ArrayBuffer(64);
 const part = {
   kind: 'contribution',
@@ -46,11 +46,25 @@ describe('a link through shared memory', () => {
     ]);
   });
 
-  it('cuts a turn into messages that the schema takes', async () => {
+  it('cuts a turn into messages that the schema takes, and that bring no more than is read at once', async () => {
     const { link, parts } = makeLink();
-    const values = new Float32Array(region, 0, 4);
-    await Promise.all(Array.from({ length: mostParts + 1 }, () => link.send(part, values)));
+    const small = new Float32Array(region, 0, 4);
+    await Promise.all(Array.from({ length: mostParts + 1 }, () => link.send(part, small)));
     expect(parts().map(({ length }) => length)).toEqual([mostParts, 1]);
+    const large = new Float32Array(region, 0, (3 << 20) / 4);
+    await Promise.all(Array.from({ length: 5 }, () => link.send(part, large)));
+    expect(parts().map(({ length }) => length)).toEqual([mostParts, 1, 2, 2, 1]);
+  });
+
+  it('rejects every part of a message that can not be sent', async () => {
+    const { link } = makeLink();
+    const values = new Float32Array(region, 0, 4);
+    const sending = Array.from({ length: mostParts + 1 }, () => link.send(part, values));
+    await link.outbox.close();
+    for (const sent of [...sending.slice(mostParts), link.send(part, values)]) {
+      await expect(sent).rejects.toMatchObject({ code: 'TRANSPORT' });
+    }
+    await Promise.allSettled(sending);
   });
 
   it('sends values that lie elsewhere as frames, behind what waits', async () => {

@@ -6,9 +6,21 @@ import { type Bulk, type BulkHeader, type BulkPart, encode, mostParts } from './
 
 /** The most bytes of one frame: a heartbeat waits for the frame before it. */
 export const frameBytes = 4 << 20;
+/** A message brings no more parts than this comes to: whoever gets it reads them all before its event loop goes on. */
+const turnBytes = 4 << 20;
 
 /** Who sends, as a message says it. */
 export type Sender = Pick<Bulk, 'generation' | 'ticket' | 'from'>;
+
+/** What is sent in one turn. */
+interface Turn {
+  readonly parts: BulkPart[];
+  bytes: number;
+  /** When it is on its way. */
+  readonly sent: Promise<void>;
+  /** Undefined before it leaves. */
+  message: Promise<void> | undefined;
+}
 
 export interface PeerLink {
   readonly path: 'frames' | 'shared memory';
@@ -51,14 +63,13 @@ export interface CommonMemory {
 }
 
 /**
- * The peer has mapped our memory: the header says where the values lie. What is sent in one turn is one message, since a
- * message costs both sides more than the values in it. Values outside of that memory follow as frames.
+ * The peer has mapped our memory: the header says where the values lie. What is sent in one turn of the event loop is one
+ * message, since a message costs both sides more than the values in it. Values outside of that memory follow as frames.
  */
 export class SharedMemoryLink implements PeerLink {
   readonly path = 'shared memory';
   readonly #frames: FrameLink;
-  #waiting: BulkPart[] = [];
-  #leaving: Promise<void> | undefined;
+  #turn: Turn | undefined;
 
   constructor(
     readonly outbox: Outbox,
@@ -73,23 +84,28 @@ export class SharedMemoryLink implements PeerLink {
     const memory = payload.buffer === region ? 'sender' : payload.buffer === sums ? 'sums' : undefined;
     if (memory === undefined) {
       // Behind what waits.
-      const before = this.#leave();
-      return Promise.all([before, this.#frames.send(part, payload)]).then(() => {});
+      if (this.#turn !== undefined) void this.#leave(this.#turn);
+      return this.#frames.send(part, payload);
     }
-    this.#waiting.push({ ...part, at: { memory, offset: payload.byteOffset } });
-    this.#leaving ??= Promise.resolve().then(() => this.#leave());
-    return this.#leaving;
+    this.#turn ??= this.#begin();
+    const turn = this.#turn;
+    turn.parts.push({ ...part, at: { memory, offset: payload.byteOffset } });
+    turn.bytes += payload.byteLength;
+    if (turn.bytes >= turnBytes || turn.parts.length === mostParts) void this.#leave(turn);
+    return turn.sent;
   }
 
-  async #leave(): Promise<void> {
-    const parts = this.#waiting;
-    this.#waiting = [];
-    this.#leaving = undefined;
-    const messages: Promise<void>[] = [];
-    for (let at = 0; at < parts.length; at += mostParts) {
-      messages.push(this.outbox.send([encode(bulk(this.sender, parts.slice(at, at + mostParts)))]));
-    }
-    await Promise.all(messages);
+  #begin(): Turn {
+    const sent = Promise.resolve().then(() => this.#leave(turn));
+    const turn: Turn = { parts: [], bytes: 0, sent, message: undefined };
+    return turn;
+  }
+
+  /** Never rejects unheard: `sent` ends as it does. */
+  #leave(turn: Turn): Promise<void> {
+    if (this.#turn === turn) this.#turn = undefined;
+    turn.message ??= this.outbox.send([encode(bulk(this.sender, turn.parts))]);
+    return turn.message;
   }
 }
 

@@ -80,7 +80,7 @@ const bulkPartSchema = z.strictObject({
 });
 export type BulkPart = z.infer<typeof bulkPartSchema>;
 
-/** Values for a peer: any number of parts in shared memory, or one whose values follow as frames. */
+/** Values for a peer: parts in shared memory, or one whose values follow as frames. */
 export const bulkSchema = z
   .strictObject({
     kind: z.literal('bulk'),

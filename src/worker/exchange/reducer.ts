@@ -16,8 +16,9 @@ import { Deadline } from './deadline.js';
 const defaultPieceFloats = 1 << 20;
 
 /**
- * Contributions are held until there are so many values of them (16 MiB of float32), or as many as are still to come: what
- * goes together costs fewer messages, and the last ones, for which everybody waits, hardly wait themselves.
+ * Where the exchange coalesces, contributions are held until there are so many values of them (16 MiB of float32), or as many
+ * as are still to come: what goes together costs fewer messages, and the last ones, for which everybody waits, hardly
+ * wait themselves.
  */
 const mostHeldFloats = 4 << 20;
 
@@ -92,6 +93,7 @@ export class Reducer {
   #error: Error | undefined;
   #held: Contribution[] = [];
   #heldFloats = 0;
+  readonly #mostHeld: number;
   /** What this rank has still to contribute, in values. */
   #toCome: number;
   /** Memory of partial sums that have been added to others. */
@@ -104,6 +106,7 @@ export class Reducer {
     this.#block = block;
     this.#buckets = options.buckets.map((size) => newBucket(size, block));
     this.#unfinished = this.#buckets.filter(({ missing }) => missing > 0).length;
+    this.#mostHeld = options.exchange.coalesces ? mostHeldFloats : 0;
     this.#toCome = valuesOf(options);
     const { deadlineMs = 60_000 } = options;
     this.#deadline = new Deadline(deadlineMs, () => this.cancel(this.#late(deadlineMs)));
@@ -119,7 +122,7 @@ export class Reducer {
    * Gives this rank's sum over a covering node of its micro-batches. `data` has the bucket's size and must stay as it
    * is until the bucket's result settles; after a failure, a socket may still be sending from it as long as it lives.
    * bfloat16 values travel in half of the bytes, and give the sums that they would give as float32. They may wait for others,
-   * but not for longer than until this rank has contributed everything.
+   * but no longer than until this rank has contributed everything.
    *
    * @throws RangeError for a node that is not in the tree or overlaps another one: this one, or one that has waited
    */
@@ -132,11 +135,11 @@ export class Reducer {
     this.#held.push({ bucket, node, data });
     this.#heldFloats += size;
     this.#toCome -= size;
-    if (this.#heldFloats < Math.min(mostHeldFloats, this.#toCome)) return;
+    if (this.#heldFloats < Math.min(this.#mostHeld, this.#toCome)) return;
     const held = this.#held;
     this.#held = [];
     this.#heldFloats = 0;
-    for (const contribution of held) this.#release(contribution);
+    for (const contribution of held) if (this.#error === undefined) this.#release(contribution);
   }
 
   #release({ bucket, node, data }: Contribution): void {
@@ -179,6 +182,7 @@ export class Reducer {
   }
 
   #end(): void {
+    this.#held = [];
     this.#deadline.stop();
     this.#stop?.();
   }

@@ -9,6 +9,7 @@ import { answerPings, measureLink, type PingExchange } from './ping.js';
 class MemoryExchange implements PingExchange {
   readonly inbox = new Inbox();
   readonly worldSize = 2;
+  readonly coalesces = false;
   peer: MemoryExchange | undefined;
 
   constructor(readonly rank: number) {}
@@ -35,14 +36,7 @@ class MemoryExchange implements PingExchange {
 
   send(_to: number, envelope: Envelope, payload: Values): void {
     const { peer, rank: from } = this;
-    const header = {
-      ...envelope,
-      generation: 1,
-      ticket: '',
-      from,
-      length: payload.length,
-      type: valueTypeOf(payload),
-    };
+    const header = { ...envelope, from, length: payload.length, type: valueTypeOf(payload) };
     setImmediate(() => peer?.inbox.deliver({ header, payload }));
   }
 
