@@ -6,7 +6,7 @@ import { type Bulk, type BulkHeader, type BulkPart, encode, mostParts } from './
 
 /** The most bytes of one frame: a heartbeat waits for the frame before it. */
 export const frameBytes = 4 << 20;
-/** A message brings no more parts than this comes to: whoever gets it reads them all before its event loop goes on. */
+/** A message leaves as soon as its parts come to so many bytes: whoever gets it reads all before its event loop goes on. */
 const turnBytes = 4 << 20;
 
 /** Who sends, as a message says it. */

@@ -360,9 +360,14 @@ export class Reducer {
 
 /** What a rank contributes in a step, in values. */
 function valuesOf({ exchange, microBatches, buckets }: ReducerOptions): number {
-  const { lo, hi } = rangeOf(exchange.rank, exchange.worldSize, microBatches);
-  const nodes = coveringNodes(lo, hi, microBatches).length;
-  return nodes * buckets.reduce((sum, size) => sum + size, 0);
+  const { rank, worldSize } = exchange;
+  return rangeNodes(rank, worldSize, microBatches) * buckets.reduce((sum, size) => sum + size, 0);
+}
+
+/** How many partial sums of a bucket a rank contributes. */
+function rangeNodes(rank: number, worldSize: number, microBatches: number): number {
+  const { lo, hi } = rangeOf(rank, worldSize, microBatches);
+  return coveringNodes(lo, hi, microBatches).length;
 }
 
 /** A partial sum's memory, where that is ours to write to. */
@@ -440,7 +445,7 @@ export function sentBytes(plan: {
   const { rank, worldSize, microBatches, buckets, gathered = [] } = plan;
   if (worldSize === 1) return 0;
   const { lo, hi } = rangeOf(rank, worldSize, microBatches);
-  const nodes = coveringNodes(lo, hi, microBatches).length;
+  const nodes = rangeNodes(rank, worldSize, microBatches);
   let bytes = 0;
   for (const size of gathered) bytes += (hi - lo) * (size * 4 + padding);
   for (const size of buckets) {

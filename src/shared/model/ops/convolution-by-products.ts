@@ -68,8 +68,9 @@ function product(a: Tensor2D, b: Tensor2D, turned = false): Tensor2D {
 }
 
 /**
- * The first of every `stride` rows and columns. Where they divide the image, whatever lies between two of these pixels is
- * one part of a longer row, so that whole pixels are copied; TensorFlow's strided slice goes from number to number.
+ * The first of every `stride` rows and columns. Where these divide the image, `stride` rows are a dimension of their own and
+ * `stride` pixels of a row are one with more channels, so what is wanted is a part that is copied by whole pixels.
+ * TensorFlow's strided slice goes from number to number.
  */
 function everyPixel(x: Tensor4D, stride: number): Tensor4D {
   const [batch, height, width, channels] = x.shape;
