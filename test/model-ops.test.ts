@@ -260,7 +260,12 @@ describe('BatchNorm', () => {
     });
   }
 
-  const allWays: readonly BatchNormWays[] = [{}, { passesFrom: channels }, { frozenGradient: 'sums' }];
+  const allWays: readonly BatchNormWays[] = [
+    {},
+    { passesFrom: channels },
+    { frozenGradient: 'sums' },
+    { fused: true },
+  ];
 
   it.each(allWays)(
     "in training normalises by the batch's statistics, and differentiates through them (%j)",
@@ -274,6 +279,28 @@ describe('BatchNorm', () => {
           return normalized(x!, gamma!, beta!, mean, variance);
         },
       });
+    },
+  );
+
+  it.each([{}, { fused: true }])(
+    'in training is followed by ReLU, with a shortcut and without (%j)',
+    (ways) => {
+      const inputs = [shape, [channels], [channels]];
+      const op = (x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, shortcut?: Tensor4D) =>
+        batchNormalization(x, gamma, beta, epsilon, ways, { relu: true, shortcut }).y;
+      const reference = (
+        x?: Float64Array,
+        gamma?: Float64Array,
+        beta?: Float64Array,
+        shortcut?: Float64Array,
+      ) => {
+        const { mean, variance } = moments(x!);
+        return normalized(x!, gamma!, beta!, mean, variance).map((value, i) =>
+          Math.max(value + (shortcut?.[i] ?? 0), 0),
+        );
+      };
+      expectOperation({ op, shapes: inputs, reference });
+      expectOperation({ op, shapes: [...inputs, shape], reference });
     },
   );
 

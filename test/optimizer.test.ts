@@ -47,7 +47,7 @@ async function trained(
     ),
   );
   const apply = session.trace(`run ${runs}`, (t) => {
-    const update = optimizer(t, config);
+    const update = optimizer(t, config, 'cpu');
     for (const [i, { shape, decays, rateFactor }] of weights.entries()) {
       update({ ...declared[i]!, decays, rateFactor }, t.input(`gradient ${i}`, 'float32', shape));
     }

@@ -10,18 +10,25 @@ import { stage } from './terminal.mjs';
 /** @param {string} root */
 const stampFile = (root) => join(root, 'dist', '.lockstep.json');
 
-const compilerFlags = ['-std=c++17', '-O2', '-shared', '-fPIC'];
+// No contraction: the same bits from every kind of processor. No deletion: TensorFlow keeps pointers into kernels.so.
+const compilerFlags = [
+  ...['-std=c++17', '-O3', '-ffp-contract=off', '-pthread', '-shared', '-fPIC'],
+  '-Wl,-z,nodelete',
+];
 
-/** @param {string} root @returns {string[]} files below src/ that are compiled, relative to it */
-function sourceFiles(root) {
+/** @param {string} root @param {RegExp} ending @returns {string[]} files below src/, relative to it, without tests */
+function filesBelow(root, ending) {
   return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(ts|cc)$/.test(name) && !name.endsWith('.test.ts'))
+    .filter((name) => ending.test(name) && !name.endsWith('.test.ts'))
     .sort();
 }
 
+/** @param {string} root @returns {string[]} files below src/ that are compiled, relative to it */
+const sourceFiles = (root) => filesBelow(root, /\.(ts|cc)$/);
+
 /** @param {string} root @returns {string} digest of sources and compiler options: a checkout changes times, not this */
 function sourcesDigest(root) {
-  const paths = sourceFiles(root).map((name) => join('src', name));
+  const paths = filesBelow(root, /\.(ts|cc|h|inc)$/).map((name) => join('src', name));
   const all = ['tsconfig.json', 'tsconfig.build.json', ...paths];
   const digests = all.map((path) => [path, digestOf(readFileSync(join(root, path)))]);
   return digestOf(JSON.stringify([compilerFlags, digests]));

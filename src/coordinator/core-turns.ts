@@ -7,7 +7,7 @@ import { allowedCores, cacheNeighbours, threadsNamed } from './linux-cores.js';
 const turnMs = 25;
 /** Turns from one look for new processes to the next: they start their threads after some seconds. */
 const turnsBetweenLooks = 40;
-/** As TensorFlow names the threads that compute. */
+/** As TensorFlow names the threads that compute, and ours are named (kernels/team.h). */
 const computeThread = 'tf_Compute';
 
 type TurnCores = KoffiFunc<
@@ -107,8 +107,8 @@ export class CoreTurns {
     const known = this.#threads.get(pid);
     if (known !== undefined) return known;
     const threads = threadsNamed(pid, computeThread);
-    // Before, TensorFlow has not started all.
-    if (threads.length < this.options.threads) return [];
+    // TensorFlow's, and all but one as many of ours, which come first: before, not all have been started.
+    if (threads.length < 2 * this.options.threads - 1) return [];
     this.#threads.set(pid, threads);
     return threads;
   }

@@ -17,5 +17,7 @@ process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
 process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_ALLOWLIST_REMOVE ??= 'MatMul';
 // Gradients leave as they were computed: a Bitcast of bfloat16 takes what a Bitcast of float32 would want cast.
 process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_CLEARLIST_ADD ??= 'Bitcast';
+// Those of our own that take both types: in 16 bits where what comes before and after is.
+process.env.TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_INFERLIST_ADD ??= 'LockstepBatchNorm,LockstepBatchNormGrad';
 
 export const tf: TensorFlow = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu');

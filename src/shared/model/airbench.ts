@@ -61,8 +61,8 @@ function block(name: string, inputs: number, outputs: number, epsilon: number): 
   return {
     ...tensorsOf([conv1, bn1, conv2, bn2]),
     apply: (scope, x) => {
-      const y = relu(bn1.apply(scope, maxPoolTiles(conv1.apply(scope, x), 2)));
-      return relu(bn2.apply(scope, conv2.apply(scope, y)));
+      const y = bn1.activate(scope, maxPoolTiles(conv1.apply(scope, x), 2));
+      return bn2.activate(scope, conv2.apply(scope, y));
     },
   };
 }

@@ -9,6 +9,8 @@ import {
 import { biased } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
+import type { Activation } from './ops/fused-batch-norm.js';
+import { activated } from './ops/relu.js';
 import type { Scope } from './scope.js';
 import type { Group, ParameterSpec, StatisticSpec } from './tensor-specs.js';
 
@@ -78,6 +80,11 @@ export function convolutionLayer(
   };
 }
 
+export interface BatchNormLayer extends Layer<Tensor4D, Tensor4D> {
+  /** ReLU of what is normalised, or of its sum with a shortcut of the same shape. */
+  activate(scope: Scope, input: Tensor4D, shortcut?: Tensor4D): Tensor4D;
+}
+
 /**
  * BatchNorm of the encoder: in training by the batch's statistics, which the scope observes; else by running ones.
  * @param scale gamma begins as ones or zeros; or is 1 for good, and not learnt
@@ -87,7 +94,7 @@ export function batchNormLayer(
   channels: number,
   epsilon: number,
   scale: 'ones' | 'zeros' | 'fixed' = 'ones',
-): Layer<Tensor4D, Tensor4D> {
+): BatchNormLayer {
   const shape = [channels];
   const group = 'encoder';
   const [gamma, beta, mean, variance] = ['gamma', 'beta', 'mean', 'variance'].map(
@@ -104,22 +111,26 @@ export function batchNormLayer(
       { name: mean, shape, group, init: 0 },
       { name: variance, shape, group, init: 1 },
     ],
-    apply: (scope, x) => {
-      const factor = scale === 'fixed' ? tf.ones<Rank.R1>([channels]) : (scope.parameter(gamma) as Tensor1D);
-      const affine = [factor, scope.parameter(beta) as Tensor1D] as const;
-      if (!scope.training) {
-        const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
-        return frozenBatchNormalization(x, ...affine, ...running, epsilon, scope.batchNorm);
-      }
-      const normalized =
-        scope.global === undefined
-          ? batchNormalization(x, ...affine, epsilon, scope.batchNorm)
-          : globalBatchNormalization(x, ...affine, epsilon, scope.global(name), scope.batchNorm);
-      scope.observe(mean, normalized.mean);
-      scope.observe(variance, normalized.variance);
-      return normalized.y;
-    },
+    apply: (scope, x) => normalize(scope, x, { relu: false }),
+    activate: (scope, x, shortcut) => normalize(scope, x, { relu: true, shortcut }),
   };
+
+  function normalize(scope: Scope, x: Tensor4D, after: Activation): Tensor4D {
+    const factor = scale === 'fixed' ? tf.ones<Rank.R1>([channels]) : (scope.parameter(gamma) as Tensor1D);
+    const affine = [factor, scope.parameter(beta) as Tensor1D] as const;
+    if (!scope.training) {
+      const running = [scope.statistic(mean) as Tensor1D, scope.statistic(variance) as Tensor1D] as const;
+      return activated(frozenBatchNormalization(x, ...affine, ...running, epsilon, scope.batchNorm), after);
+    }
+    const global = scope.global?.(name);
+    const normalized =
+      global === undefined
+        ? batchNormalization(x, ...affine, epsilon, scope.batchNorm, after)
+        : globalBatchNormalization(x, ...affine, epsilon, global, scope.batchNorm);
+    scope.observe(mean, normalized.mean);
+    scope.observe(variance, normalized.variance);
+    return global === undefined ? normalized.y : activated(normalized.y, after);
+  }
 }
 
 /** x · kernel + bias of a head. */

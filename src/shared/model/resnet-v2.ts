@@ -7,7 +7,7 @@ import { type Encoder, type EncoderPart, encoderOf } from './encoder.js';
 import { encoderParts } from './encoder-parts.js';
 import { batchNormLayer, convolutionLayer, type Layer, sequence, tensorsOf } from './layers.js';
 import { maxPool, zeroPaddedMaxPool } from './ops/pooling.js';
-import { add, relu } from './ops/relu.js';
+import { add } from './ops/relu.js';
 import type { ResNetShape } from './resnet.js';
 
 const stages = [3, 4, 6, 3] as const;
@@ -78,5 +78,5 @@ function block({ name, inputs, inner, stride, epsilon }: BlockShape): Layer<Tens
 /** BatchNorm, then ReLU. */
 function activation(name: string, channels: number, epsilon: number): Layer<Tensor4D, Tensor4D> {
   const norm = batchNormLayer(name, channels, epsilon);
-  return { ...tensorsOf([norm]), apply: (scope, x) => relu(norm.apply(scope, x)) };
+  return { ...tensorsOf([norm]), apply: (scope, x) => norm.activate(scope, x) };
 }

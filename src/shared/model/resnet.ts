@@ -7,7 +7,6 @@ import { type Encoder, type EncoderPart, encoderOf } from './encoder.js';
 import { encoderParts } from './encoder-parts.js';
 import { batchNormLayer, convolutionLayer, type Layer, sequence, tensorsOf } from './layers.js';
 import { maxPool } from './ops/pooling.js';
-import { addRelu, relu } from './ops/relu.js';
 
 export interface ResNetShape {
   readonly block: 'basic' | 'bottleneck';
@@ -53,7 +52,7 @@ function stemOf({ stem, epsilon, source }: ResNetShape): Layer<Tensor4D, Tensor4
   return {
     ...tensorsOf([conv, norm]),
     apply: (scope, images) => {
-      const y = relu(norm.apply(scope, conv.apply(scope, images)));
+      const y = norm.activate(scope, conv.apply(scope, images));
       return stem === 'cifar' ? y : maxPool(y, 3, 2);
     },
   };
@@ -81,8 +80,8 @@ function basicBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
   return {
     ...tensorsOf([conv1, bn1, conv2, bn2, shortcut]),
     apply: (scope, x) => {
-      const y = relu(bn1.apply(scope, conv1.apply(scope, x)));
-      return addRelu(bn2.apply(scope, conv2.apply(scope, y)), shortcut.apply(scope, x));
+      const y = bn1.activate(scope, conv1.apply(scope, x));
+      return bn2.activate(scope, conv2.apply(scope, y), shortcut.apply(scope, x));
     },
   };
 }
@@ -101,9 +100,9 @@ function bottleneckBlock(shape: BlockShape): Layer<Tensor4D, Tensor4D> {
   return {
     ...tensorsOf([conv1, bn1, conv2, bn2, conv3, bn3, shortcut]),
     apply: (scope, x) => {
-      let y = relu(bn1.apply(scope, conv1.apply(scope, x)));
-      y = relu(bn2.apply(scope, conv2.apply(scope, y)));
-      return addRelu(bn3.apply(scope, conv3.apply(scope, y)), shortcut.apply(scope, x));
+      let y = bn1.activate(scope, conv1.apply(scope, x));
+      y = bn2.activate(scope, conv2.apply(scope, y));
+      return bn3.activate(scope, conv3.apply(scope, y), shortcut.apply(scope, x));
     },
   };
 }

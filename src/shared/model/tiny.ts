@@ -1,8 +1,7 @@
 /** A small encoder for tests, quick demos and many workers: three convolutions, 14,416 parameters, 32 features. */
-import { type Encoder, encoderOf } from './encoder.js';
+import { type Encoder, type EncoderPart, encoderOf } from './encoder.js';
 import { encoderParts } from './encoder-parts.js';
-import { batchNormLayer, convolutionLayer, sequence } from './layers.js';
-import { relu } from './ops/relu.js';
+import { batchNormLayer, convolutionLayer, tensorsOf } from './layers.js';
 
 const widths = [3, 16, 32, 32] as const;
 
@@ -13,8 +12,8 @@ export function tiny(epsilon: number): Encoder {
     const outputs = widths[i + 1]!;
     const conv = convolutionLayer(`encoder.conv${i + 1}`, inputs, outputs, { size: 3, stride: i ? 2 : 1 });
     const norm = batchNormLayer(`encoder.bn${i + 1}`, outputs, epsilon);
-    const { apply, ...tensors } = sequence([conv, norm]);
-    return { name, ...tensors, apply: (...[scope, x]: Parameters<typeof apply>) => relu(apply(scope, x)) };
+    const apply: EncoderPart['apply'] = (scope, x) => norm.activate(scope, conv.apply(scope, x));
+    return { name, ...tensorsOf([conv, norm]), apply };
   });
   return encoderOf(parts, 32);
 }

@@ -1,5 +1,6 @@
-/** Optimisers by TensorFlow's fused operations: an update in place, on the device. */
+/** Optimisers by fused operations, TensorFlow's or our own, on the device. */
 import type { OptimizerConfig } from '../config/schema.js';
+import type { Device } from '../engine/device.js';
 import type { Trace } from '../engine/trace.js';
 import { adam, adamW } from './adam.js';
 import { lars } from './lars.js';
@@ -13,10 +14,10 @@ export function slotNames({ kind }: OptimizerConfig): readonly string[] {
 }
 
 /** Declares the optimiser's inputs in a trace (what `optimizerFeeds` gives) and returns how it updates a weight. */
-export function optimizer(t: Trace, config: OptimizerConfig): Update {
+export function optimizer(t: Trace, config: OptimizerConfig, device: Device): Update {
   switch (config.kind) {
     case 'sgd':
-      return sgd(t, config);
+      return sgd(t, config, device);
     case 'lars':
       return lars(t, config);
     case 'adam':

@@ -32,7 +32,7 @@ export function traceApply(replica: Replica, stage: StageShape, buckets: readonl
     const gradNorm = scale === undefined ? scaledNorm : tf.div<Scalar>(scaledNorm, scale);
     const clip = clipNorm === undefined ? undefined : clipFactor(gradNorm, clipNorm);
     const factor = scale === undefined ? clip : tf.div(clip ?? 1, scale);
-    const update = optimizer(t, config);
+    const update = optimizer(t, config, replica.session.config.device);
     const average = ema === undefined ? undefined : averages(t);
     guarded(t, replica, stage, gradNorm, () => {
       const updates = stage.trained.map(({ name, decay }, i) => () => {

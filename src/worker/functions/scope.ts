@@ -64,13 +64,16 @@ export class ReplicaScope implements Scope {
 /** How things are computed on this device: on a GPU by cuDNN, in what has an order; on a CPU by what is fast there. */
 function waysOf({ session: { config } }: Replica): Pick<Scope, 'convolution' | 'batchNorm'> {
   if (config.device === 'gpu') return { batchNorm: { frozenGradient: 'sums' } };
-  // Winograd's algorithm needs float32, and so do passes, which mixed precision would take for its own.
-  if (config.precision !== 'float32') return { convolution: { smallImages: 'kernelGradient' } };
   const flags = cpuFlags() ?? [];
+  if (config.precision !== 'float32') {
+    const pointwisePixels = flags.includes('amx_bf16') ? undefined : 64;
+    // Winograd's algorithm needs float32, and so do passes, which mixed precision would take for its own.
+    return { convolution: { smallImages: 'kernelGradient', pointwisePixels }, batchNorm: { fused: true } };
+  }
   const isAvx2 = flags.includes('avx2') && !flags.includes('avx512f');
   return isAvx2
-    ? { convolution: { smallImages: 'winograd', turned: true }, batchNorm: { passesFrom: 256 } }
-    : { convolution: { smallImages: 'winograd' } };
+    ? { convolution: { smallImages: 'winograd', turned: true }, batchNorm: { fused: true, passesFrom: 256 } }
+    : { convolution: { smallImages: 'winograd' }, batchNorm: { fused: true } };
 }
 
 /** BatchNorm's view of the global batch, through the host. */

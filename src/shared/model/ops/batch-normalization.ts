@@ -1,13 +1,15 @@
-/** BatchNorm over N, H and W by TensorFlow's fused operations, in training and in inference mode. */
+/** BatchNorm over N, H and W by fused operations, TensorFlow's or our own, in training and in inference mode. */
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
 import { product } from './dense.js';
+import { type Activation, fusedBatchNorm } from './fused-batch-norm.js';
 import { rawOutputs, withGradient } from './raw.js';
+import { activated } from './relu.js';
 
 export interface Normalized {
-  /** Same shape as the input: gamma · (x − mean) / √(variance + epsilon) + beta. */
+  /** Same shape as the input: gamma · (x − mean) / √(variance + epsilon) + beta, and what follows. */
   readonly y: Tensor4D;
   /** [C]. No gradient flows through it. */
   readonly mean: Tensor1D;
@@ -17,6 +19,8 @@ export interface Normalized {
 
 /** How it is computed: by TensorFlow's fused operations, unless something else is said. */
 export interface BatchNormWays {
+  /** In training, each micro-batch by its own statistics, by an operation of our own. */
+  readonly fused?: boolean;
   /** From so many channels on each pass over x forward is an operation of its own: see docs/design.md. */
   readonly passesFrom?: number;
   /**
@@ -33,7 +37,12 @@ export function batchNormalization(
   beta: Tensor1D,
   epsilon: number,
   ways?: BatchNormWays,
+  after: Activation = { relu: false },
 ): Normalized {
+  if (ways?.fused) {
+    const { variance, ...fused } = fusedBatchNorm(x, gamma, beta, epsilon, after);
+    return { ...fused, variance: unbiased(variance, x) };
+  }
   const forward = inPasses(x, ways) ? forwardByPasses : fusedForward;
   const { y, mean, variance, reserves } = forward(x, gamma, beta, epsilon);
   const differentiated = withGradient(
@@ -46,7 +55,13 @@ export function batchNormalization(
         3,
       ),
   );
-  return { y: differentiated, mean, variance };
+  return { y: activated(differentiated, after), mean, variance };
+}
+
+/** A variance divided by the count, with Bessel's correction. */
+function unbiased(variance: Tensor1D, { shape: [batch, height, width] }: Tensor4D): Tensor1D {
+  const count = batch * height * width;
+  return tf.mul(variance, count / Math.max(count - 1, 1));
 }
 
 function inPasses(x: Tensor4D, { passesFrom = Number.POSITIVE_INFINITY }: BatchNormWays = {}): boolean {
@@ -70,11 +85,11 @@ function fusedForward(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: num
 }
 
 function forwardByPasses(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: number): Forward {
-  const { mean, variance, count } = momentsOf(x);
+  const { mean, variance } = momentsOf(x);
   return {
     y: scaled(x, gamma, beta, mean, variance, epsilon),
     mean,
-    variance: tf.mul(variance, count / Math.max(count - 1, 1)),
+    variance: unbiased(variance, x),
     reserves: [mean, variance, tf.tensor1d([], 'float32')],
   };
 }
@@ -88,10 +103,9 @@ function momentsOf(x: Tensor4D) {
   const rows = tf.reshape(x, [count, channels]);
   const mean = product(share, rows);
   const variance = product(share, tf.squaredDifference(rows, mean));
-  return { mean: tf.reshape(mean, [channels]), variance: tf.reshape(variance, [channels]), count } as {
+  return { mean: tf.reshape(mean, [channels]), variance: tf.reshape(variance, [channels]) } as {
     readonly mean: Tensor1D;
     readonly variance: Tensor1D;
-    readonly count: number;
   };
 }
 

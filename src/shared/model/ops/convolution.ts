@@ -9,7 +9,7 @@ import { ints, ofFloats, raw, withGradient } from './raw.js';
 import { winogradConvolution } from './winograd.js';
 
 /** Up to so many pixels that come out of it, a 1x1 convolution is faster as a product: see docs/design.md. */
-const pointwisePixels = 256;
+const mostPointwisePixels = 256;
 /** The same for larger kernels. */
 const windowPixels = 4;
 /** Up to so many pixels that come out, and from so many channels in and out on, a 3x3 convolution has faster ways. */
@@ -22,6 +22,8 @@ export interface ConvolutionWays {
   readonly smallImages?: 'winograd' | 'kernelGradient' | undefined;
   /** Whether products for 1x1 kernels' gradients are turned where that is faster: see `turnedProduct`. */
   readonly turned?: boolean | undefined;
+  /** Up to so many pixels that come out a 1x1 convolution is a product, if not up to 256. */
+  readonly pointwisePixels?: number | undefined;
 }
 
 /**
@@ -33,7 +35,7 @@ export function convolution(
   x: Tensor4D,
   kernel: Tensor4D,
   stride: number,
-  { smallImages, turned }: ConvolutionWays = {},
+  { smallImages, turned, pointwisePixels = mostPointwisePixels }: ConvolutionWays = {},
 ): Tensor4D {
   const [size, , inputs, outputs] = kernel.shape;
   const pixels = Math.ceil(x.shape[1] / stride) * Math.ceil(x.shape[2] / stride);

@@ -1,5 +1,6 @@
 /** ReLU and residual sums, with and without one, with a gradient of one operation (tfjs's own takes six). */
-import type { Tensor } from '@tensorflow/tfjs-node-gpu';
+import type { Tensor, Tensor4D } from '@tensorflow/tfjs-node-gpu';
+import type { Activation } from './fused-batch-norm.js';
 import { raw, withGradient } from './raw.js';
 
 /** max(x, 0); the gradient at 0 is 0. */
@@ -20,4 +21,10 @@ export function addRelu<T extends Tensor>(a: T, b: T): T {
 /** a + b for two tensors of one shape. */
 export function add<T extends Tensor>(a: T, b: T): T {
   return withGradient(raw<T>('AddV2', [a, b]), [a, b], [], (dy) => [dy, dy]);
+}
+
+/** What follows a normalised y. */
+export function activated(y: Tensor4D, { relu: isActive, shortcut }: Activation): Tensor4D {
+  if (shortcut !== undefined) return addRelu(y, shortcut);
+  return isActive ? relu(y) : y;
 }
