@@ -1,28 +1,34 @@
-/**
- * How long a run stands still when it loses a worker: from the signal to the next committed step.
- *
- *   node bench/recovery.mjs [--rounds 10] [--workers 3] [CONFIG]
- *
- * Prints JSON: of each signal the times in seconds, their median and their maximum. SIGSTOP is noticed by silence only, so
- * its time has `deadlines.heartbeatSeconds` (default 5) in it.
- */
+#!/usr/bin/env node
+// How long a run stands still when it loses a worker: from the signal to the next committed step.
+// @ts-check
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { checkCounts } from './compare/arguments.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '10' },
-    workers: { type: 'string', default: '3' },
-  },
-});
-const config = positionals[0] ?? join(root, 'configs', 'demo-traditional.yaml');
+const argv = yargs(hideBin(process.argv))
+  .scriptName('bench/recovery.mjs')
+  .usage(
+    '$0 [config]\n\nPrints JSON: of each signal the times in seconds, their median and their maximum. SIGSTOP is noticed by silence only, so its time has `deadlines.heartbeatSeconds` (default 5) in it.',
+  )
+  .option('rounds', { type: 'number', default: 10, describe: 'Workers that are lost, by each signal' })
+  .option('workers', { type: 'number', default: 3, describe: 'Workers of each run' })
+  .example('$0 --rounds 6', 'the demo')
+  .demandCommand(0, 1)
+  .check(({ rounds, workers }) => {
+    checkCounts({ rounds }, 1);
+    checkCounts({ workers }, 2);
+    return true;
+  })
+  .strictOptions()
+  .parseSync();
+const config = `${argv._[0] ?? join(root, 'configs', 'demo-traditional.yaml')}`;
 
 /**
  * A run with local workers, one of which gets the signal; the time to the next step that is committed, in seconds.
@@ -34,7 +40,7 @@ async function interrupted(signal, round) {
   const out = join(folder, 'run');
   const run = spawn(
     process.execPath,
-    [join(root, 'dist', 'cli', 'main.js'), 'train', config, '--workers', values.workers, '--out', out],
+    [join(root, 'dist', 'cli', 'main.js'), 'train', config, '--workers', `${argv.workers}`, '--out', out],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
   try {
@@ -74,8 +80,7 @@ const round3 = (/** @type {number} */ value) => Math.round(value * 1000) / 1000;
 const result = {};
 for (const signal of /** @type {const} */ (['SIGKILL', 'SIGSTOP'])) {
   const seconds = [];
-  for (let round = 0; round < Number(values.rounds); round += 1)
-    seconds.push(await interrupted(signal, round));
+  for (let round = 0; round < argv.rounds; round += 1) seconds.push(await interrupted(signal, round));
   const sorted = [...seconds].sort((a, b) => a - b);
   result[signal] = {
     seconds: seconds.map(round3),
@@ -83,4 +88,4 @@ for (const signal of /** @type {const} */ (['SIGKILL', 'SIGSTOP'])) {
     max: round3(sorted.at(-1) ?? 0),
   };
 }
-process.stdout.write(`${JSON.stringify({ config, workers: Number(values.workers), ...result }, null, 2)}\n`);
+process.stdout.write(`${JSON.stringify({ config, workers: argv.workers, ...result }, null, 2)}\n`);

@@ -178,6 +178,9 @@ describe('a change', () => {
     project.calls();
     expectReady(project, await project.setUp());
     expect(programs(project.calls())).toEqual(['tsc', 'g++']);
+    project.write('src/sum.h', '// what it includes');
+    expectReady(project, await project.setUp());
+    expect(programs(project.calls())).toEqual(['tsc', 'g++']);
 
     rmSync(project.path('src/sum.cc'));
     expectReady(project, await project.setUp());

@@ -12,8 +12,8 @@ const stampFile = (root) => join(root, 'dist', '.lockstep.json');
 
 // No contraction: the same bits from every kind of processor. No deletion: TensorFlow keeps pointers into kernels.so.
 const compilerFlags = [
-  ...['-std=c++17', '-O3', '-ffp-contract=off', '-pthread', '-shared', '-fPIC'],
-  '-Wl,-z,nodelete',
+  ...['-std=c++17', '-O3', '-ffp-contract=off', '-pthread'],
+  ...['-Wl,-z,nodelete', '-shared', '-fPIC'],
 ];
 
 /** @param {string} root @param {RegExp} ending @returns {string[]} files below src/, relative to it, without tests */

@@ -19,6 +19,12 @@ test('Grappler is off where there is nothing for it to do: in float32 on a CPU',
   expect(hex(configProto({ precision: 'bfloat16', device: 'cpu' }))).not.toContain(off);
 });
 
+test('Grappler goes through a graph once for mixed precision on a CPU', () => {
+  const once = '6001'; // field 12, ONE = 1
+  expect(hex(configProto({ precision: 'bfloat16', device: 'cpu' }))).toContain(once);
+  expect(hex(configProto({ precision: 'float16', device: 'gpu' }))).not.toContain(once);
+});
+
 test('one that the device does not have is an error that names another', () => {
   expect(() => configProto({ precision: 'float16', device: 'cpu' })).toThrow('precision float16 needs a GPU');
   expect(() => configProto({ precision: 'bfloat16', device: 'gpu' })).toThrow(
