@@ -4,10 +4,12 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { CoreTurns } from '../src/coordinator/core-turns.js';
 import { allowedCores } from '../src/coordinator/linux-cores.js';
 
-/** A process whose first thread has the name of TensorFlow's that compute. */
+/** A process two of whose threads, the first among them, have the name of those that compute, as a worker with one thread. */
 async function computing(): Promise<ChildProcess> {
   const program = `
-    require('node:fs').writeFileSync('/proc/self/task/' + process.pid + '/comm', 'tf_Compute');
+    const fs = require('node:fs');
+    for (const thread of fs.readdirSync('/proc/self/task').slice(0, 2))
+      fs.writeFileSync('/proc/self/task/' + thread + '/comm', 'tf_Compute');
     process.stdout.write('named');
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,15 +1,18 @@
 /** TensorFlow operations of our own, in graphs, where they may take their inputs' memory, and on several threads. */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Graph } from '../src/shared/engine/graph.js';
 import { Session } from '../src/shared/engine/session.js';
 import type { Precision } from '../src/shared/engine/session-config.js';
+import { OutStream } from '../src/shared/engine/stream.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { type BatchNormWays, batchNormalization } from '../src/shared/model/ops/batch-normalization.js';
 import { convolution } from '../src/shared/model/ops/convolution.js';
+import { fusedBatchNorm } from '../src/shared/model/ops/fused-batch-norm.js';
+import type { Activation } from '../src/shared/model/ops/relu.js';
 import { packageRoot } from '../src/shared/package-root.js';
 import { draws } from './numeric.js';
 
@@ -64,7 +67,7 @@ async function computed(
     const loss = (...given: Tensor[]) => {
       const [x, kernel, gamma, beta, side] = given as [Tensor4D, Tensor4D, Tensor1D, Tensor1D, Tensor4D];
       const conv = (image: Tensor4D) => convolution(image, kernel, 1);
-      const after = { relu, shortcut: hasShortcut ? conv(side) : undefined };
+      const after: Activation = relu ? { relu, shortcut: hasShortcut ? conv(side) : undefined } : { relu };
       const { y, mean, variance } = batchNormalization(conv(x), gamma, beta, epsilon, ways, after);
       const output = conv(y);
       kept.push(tf.keep(output), tf.keep(mean), tf.keep(variance));
@@ -101,7 +104,12 @@ async function computed(
 describe.each(examples)('BatchNorm with ReLU: $relu, with a shortcut: $hasShortcut', (example) => {
   it("is TensorFlow's in float32", async () => {
     const expected = await computed('float32', {}, example);
+    const added = vi.spyOn(Graph.prototype, 'add');
     const found = await computed('float32', { fused: true }, example);
+    const types = added.mock.calls.map(([type]) => type);
+    added.mockRestore();
+    expect(types).toEqual(expect.arrayContaining(['LockstepBatchNorm', 'LockstepBatchNormGrad']));
+    expect(types.join()).not.toMatch(/FusedBatchNorm|Relu/);
     expect(Object.keys(found)).toEqual(Object.keys(expected));
     for (const [name, values] of Object.entries(expected))
       expect(distance(found[name]!, values), name).toBeLessThan(1e-5);
@@ -121,6 +129,73 @@ describe.each(examples)('BatchNorm with ReLU: $relu, with a shortcut: $hasShortc
   });
 });
 
+it('BatchNorm leaves its place in bfloat16 as it is, and statistics in float32', async () => {
+  const session = new Session({ precision: 'bfloat16', device: 'cpu' });
+  sessions.push(session);
+  const out = new OutStream(session, 'values');
+  const traced = session.trace('types', (t) => {
+    const x = t.input('x', 'float32', shape) as Tensor4D;
+    const kernel = t.input('kernel', 'float32', [3, 3, 40, 40]) as Tensor4D;
+    const after = { relu: true } as const;
+    const { y, mean } = fusedBatchNorm(
+      convolution(x, kernel, 1),
+      tf.ones([40]),
+      tf.zeros([40]),
+      epsilon,
+      after,
+    );
+    t.send(out, { from: 0, what: 0 }, y);
+    t.send(out, { from: 0, what: 1 }, mean);
+    return { last: tf.sum(convolution(y, kernel, 1)) };
+  });
+  const running = traced.run({ x: new Float32Array(size), kernel: new Float32Array(9 * 40 * 40) });
+  const types = new Map<number, string>();
+  for (let i = 0; i < 2; i += 1) {
+    const { what, value } = await out.take();
+    types.set(what, value.dtype);
+    value.free();
+  }
+  (await running).last!.free();
+  expect([types.get(0), types.get(1)]).toEqual(['bfloat16', 'float32']);
+});
+
+it.each([false, true])(
+  'a step with momentum follows its formula, in several parts (Nesterov: %s)',
+  async (nesterov) => {
+    const session = new Session({ precision: 'float32', device: 'cpu' });
+    sessions.push(session);
+    const count = 150_001;
+    const [rate, momentum, decay] = [0.125, 0.5, 0.25];
+    const traced = session.trace('momentum', (t) => {
+      const inputs = ['w', 'v', 'g'].map((name) => t.input(name, 'float32', [count]));
+      const attributes = {
+        decay: { kind: 'float', value: decay },
+        nesterov: { kind: 'bool', value: nesterov },
+      } as const;
+      const scalars = [tf.scalar(rate), tf.scalar(momentum)];
+      const [weight, velocity] = t.op('LockstepMomentum', [...inputs, ...scalars], attributes);
+      return { weight: weight!, velocity: velocity! };
+    });
+    const [w, v, g] = ['w', 'v', 'g'].map((name) => Float32Array.from(draws(count, name))) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const { weight, velocity } = await traced.run({ w, v, g });
+    const speed = v.map((value, i) => momentum * value + g[i]! + decay * w[i]!);
+    const step = nesterov ? speed.map((value, i) => g[i]! + decay * w[i]! + momentum * value) : speed;
+    expect(distance(velocity!.floats, speed)).toBeLessThan(1e-6);
+    expect(
+      distance(
+        weight!.floats,
+        w.map((value, i) => value - rate * step[i]!),
+      ),
+    ).toBeLessThan(1e-6);
+    weight!.free();
+    velocity!.free();
+  },
+);
+
 /** Prints a digest of what both operations give, with gradients; the folder of the compiled sources is its argument. */
 const program = `
   import { createHash } from 'node:crypto';
@@ -129,7 +204,7 @@ const program = `
   const { Session } = await from('shared/engine/session.js');
   const { fusedBatchNorm } = await from('shared/model/ops/fused-batch-norm.js');
   const shape = [8, 24, 24, 40];
-  const numbers = (count, seed) => Float32Array.from({ length: count }, (_, i) => Math.sin(seed + 12.9898 * i));
+  const numbers = (count, seed) => Float32Array.from({ length: count }, (_, i) => i % 97 === 5 ? 1e-40 : Math.sin(seed + 12.9898 * i));
   const session = new Session({ precision: 'float32', device: 'cpu' });
   const count = 200_001;
   const traced = session.trace('bits', (t) => {
@@ -163,15 +238,26 @@ const program = `
   process.stdout.write(digest.digest('hex'));
 `;
 
-it('gives the same bits on any number of threads', () => {
+it('gives the same bits on any number of threads, and with any width of vectors', () => {
   const compiled = pathToFileURL(`${join(packageRoot, 'dist')}/`).href;
-  const bits = [1, 2, 5].map((threads) =>
+  const ways: readonly (readonly [threads: number, lanes: number])[] = [
+    [1, 16],
+    [2, 16],
+    [5, 8],
+    [1, 4],
+  ];
+  const bits = ways.map(([threads, lanes]) =>
     execFileSync(process.execPath, ['--input-type=module', '-e', program, compiled], {
       encoding: 'utf8',
       timeout: 60_000,
-      env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), TF_CPP_MIN_LOG_LEVEL: '3' },
+      env: {
+        ...process.env,
+        TF_NUM_INTRAOP_THREADS: String(threads),
+        LOCKSTEP_LANES: String(lanes),
+        TF_CPP_MIN_LOG_LEVEL: '3',
+      },
     }),
   );
-  expect(bits[0]).toHaveLength(createHash('sha256').update('').digest('hex').length);
+  expect(bits[0]).toMatch(/^[0-9a-f]{64}$/);
   expect(new Set(bits).size).toBe(1);
 });

@@ -1,6 +1,7 @@
 /** Optimisers as they run, traced, against PyTorch in float64 (test/fixtures/optimizers.py) and against formulas. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OptimizerConfig } from '../src/shared/config/schema.js';
+import type { Device } from '../src/shared/engine/device.js';
 import { Session } from '../src/shared/engine/session.js';
 import { tf } from '../src/shared/engine/tensorflow.js';
 import { clipFactor, decayed, norm } from '../src/shared/optimizer/gradient.js';
@@ -31,6 +32,7 @@ async function trained(
   weights: readonly Weight[],
   rates: readonly number[],
   momenta?: readonly number[],
+  device: Device = 'cpu',
 ): Promise<Float32Array[]> {
   runs += 1;
   const declared = weights.map(({ shape, initial }, i) => {
@@ -47,7 +49,7 @@ async function trained(
     ),
   );
   const apply = session.trace(`run ${runs}`, (t) => {
-    const update = optimizer(t, config, 'cpu');
+    const update = optimizer(t, config, device);
     for (const [i, { shape, decays, rateFactor }] of weights.entries()) {
       update({ ...declared[i]!, decays, rateFactor }, t.input(`gradient ${i}`, 'float32', shape));
     }
@@ -102,6 +104,17 @@ describe('with weight decay, a changing learning rate and one of its own for the
       expectClose(tf.tensor1d(found[i]!), expected, 2e-6);
     }
   });
+
+  it.each(likePytorch.filter(([, { kind }]) => kind === 'sgd'))(
+    "%s by TensorFlow's operations, as on GPUs",
+    async (name, config) => {
+      const momenta = name.endsWith('cycled') ? fixture.momenta : undefined;
+      const found = await trained(config, pytorch, fixture.rates, momenta, 'gpu');
+      for (const [i, expected] of fixture.after[name].entries()) {
+        expectClose(tf.tensor1d(found[i]!), expected, 2e-6);
+      }
+    },
+  );
 });
 
 describe('LARS', () => {

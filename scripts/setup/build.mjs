@@ -10,7 +10,8 @@ import { stage } from './terminal.mjs';
 /** @param {string} root */
 const stampFile = (root) => join(root, 'dist', '.lockstep.json');
 
-// No contraction: the same bits from every kind of processor. No deletion: TensorFlow keeps pointers into kernels.so.
+// -O3 vectorises. No contraction: the same bits from every kind of processor. No deletion: TensorFlow keeps pointers into
+// kernels.so.
 const compilerFlags = [
   ...['-std=c++17', '-O3', '-ffp-contract=off', '-pthread'],
   ...['-Wl,-z,nodelete', '-shared', '-fPIC'],

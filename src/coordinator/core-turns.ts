@@ -106,12 +106,20 @@ export class CoreTurns {
   #threadsOf(pid: number): readonly number[] {
     const known = this.#threads.get(pid);
     if (known !== undefined) return known;
-    const threads = threadsNamed(pid, computeThread);
-    // TensorFlow's, and all but one as many of ours, which come first: before, not all have been started.
-    if (threads.length < 2 * this.options.threads - 1) return [];
-    this.#threads.set(pid, threads);
-    return threads;
+    const found = threadsNamed(pid, computeThread);
+    if (found.length < computingThreads(this.options.threads)) return [];
+    this.#threads.set(pid, found);
+    return found;
   }
+}
+
+/**
+ * How many of a worker's threads have that name when all have been started: those of tfjs's eager context, our own
+ * operations' helpers, and at last those of the session, which compute most.
+ */
+export function computingThreads(threads: number): number {
+  const ofTensorFlow = Math.min(threads, 2);
+  return ofTensorFlow + (threads - 1) + ofTensorFlow;
 }
 
 /**

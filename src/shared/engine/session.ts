@@ -10,7 +10,7 @@ import { configProto, runInCallerThread, type SessionConfig } from './session-co
 import { Trace } from './trace.js';
 import { TracedFunction } from './traced-function.js';
 import type { Variable } from './variable.js';
-// Their threads must be there before TensorFlow's, for those who look for all of them: core-turns.ts.
+// Whoever has a session has them, with their threads: core-turns.ts counts on it.
 import '../kernels/kernels.js';
 
 /** Writes a variable's value to `out`, row-major; what is there before means nothing. */

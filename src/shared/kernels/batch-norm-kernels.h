@@ -1,6 +1,9 @@
 // LockstepBatchNorm, its gradient, and what they ask of their inputs.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "batch-norm.h"
 #include "kernel.h"
 
@@ -41,7 +44,7 @@ class BatchNorm {
     const Tensor variance = call.output(2, tfFloat, gamma.shape(), gamma.bytes());
     const Mask after = hasSide ? Mask::y : relu_ ? Mask::normalized : Mask::everywhere;
     const auto run = [&](const void* side) {
-      normalizeBatch(*team, batchNormPasses(isHalf), rows, after, epsilon_, x.data(), gamma.floats(), beta.floats(), side,
+      normalizeBatch(*team, passes().batchNorm(isHalf), rows, after, epsilon_, x.data(), gamma.floats(), beta.floats(), side,
                      mean.floats(), variance.floats(), y.data());
     };
     if (!hasSide) return run(nullptr);
@@ -77,7 +80,7 @@ class BatchNormGradient {
     const Tensor dGamma = call.output(1, tfFloat, gamma.shape(), gamma.bytes());
     const Tensor dBeta = call.output(2, tfFloat, gamma.shape(), gamma.bytes());
     const auto run = [&](Mask mask, const void* y, void* dSide, const Tensor& dx) {
-      differentiateBatch(*team, batchNormPasses(isHalf), rows, mask, epsilon_, call.input(0).data(), call.input(1).data(),
+      differentiateBatch(*team, passes().batchNorm(isHalf), rows, mask, epsilon_, call.input(0).data(), call.input(1).data(),
                          y, gamma.floats(), beta.floats(), mean.floats(), variance.floats(), dSide, dx.data(),
                          dGamma.floats(), dBeta.floats());
     };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -47,6 +48,13 @@ class PartSums {
 
 inline float inverseDeviation(float variance, float epsilon) { return 1 / std::sqrt(variance + epsilon); }
 
+// gamma/σ. Forward and backward need the same bits: they compute the same mask.
+inline std::vector<float> factorsOf(std::size_t channels, const float* gamma, const float* variance, float epsilon) {
+  std::vector<float> factor(channels);
+  for (std::size_t c = 0; c < channels; c++) factor[c] = gamma[c] * inverseDeviation(variance[c], epsilon);
+  return factor;
+}
+
 // Means and variances (divided by the count) of x. Parts are merged in their order (Chan, Golub and LeVeque 1983).
 inline void momentsOf(Team& team, const BatchNormPasses& passes, const Rows& rows, const void* x, float* mean,
                       float* variance) {
@@ -78,8 +86,7 @@ inline void normalizeBatch(Team& team, const BatchNormPasses& passes, const Rows
                            const void* x, const float* gamma, const float* beta, const void* side, float* mean,
                            float* variance, void* y) {
   momentsOf(team, passes, rows, x, mean, variance);
-  std::vector<float> factor(rows.channels);
-  for (std::size_t c = 0; c < rows.channels; c++) factor[c] = gamma[c] * inverseDeviation(variance[c], epsilon);
+  const auto factor = factorsOf(rows.channels, gamma, variance, epsilon);
   const Channels by{mean, factor.data(), beta};
   team.run(rows.parts(), [&](std::size_t part) {
     passes.normalize[static_cast<int>(after)](rows.in(x, part), rows.in(side, part), rows.count(part), rows.channels,
@@ -94,8 +101,7 @@ inline void differentiateBatch(Team& team, const BatchNormPasses& passes, const 
                                const float* mean, const float* variance, void* dSide, void* dx, float* dGamma,
                                float* dBeta) {
   const std::size_t channels = rows.channels;
-  std::vector<float> factor(channels);
-  for (std::size_t c = 0; c < channels; c++) factor[c] = gamma[c] * inverseDeviation(variance[c], epsilon);
+  const auto factor = factorsOf(channels, gamma, variance, epsilon);
   const Channels by{mean, factor.data(), beta};
   PartSums sums(rows);
   team.run(rows.parts(), [&](std::size_t part) {
@@ -119,9 +125,9 @@ inline void differentiateBatch(Team& team, const BatchNormPasses& passes, const 
     through[c] = static_cast<float>(products * inverse * inverse / rows.rows);
   }
   // What passed is in dSide already.
-  const bool isMasked = mask == Mask::y;
-  const void* gradient = isMasked ? dSide : dy;
-  const Mask left = isMasked ? Mask::everywhere : mask;
+  const bool isKept = mask == Mask::y;
+  const void* gradient = isKept ? dSide : dy;
+  const Mask left = isKept ? Mask::everywhere : mask;
   team.run(rows.parts(), [&](std::size_t part) {
     passes.inputGradient[static_cast<int>(left)](rows.in(gradient, part), rows.in(x, part), rows.count(part), channels,
                                                  by, direct.data(), through.data(), rows.in(dx, part));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <stdexcept>
 #include <vector>
 
@@ -73,11 +74,10 @@ class Call {
     return tensor;
   }
 
-  // In the memory of one of these inputs, where nobody else reads it; that input must not be held now.
+  // In the memory of one of these inputs, where nobody else reads it, else in new memory; that input must not be held now.
   Tensor outputInPlace(int index, const std::vector<int>& of, const std::vector<std::int64_t>& shape) const {
-    int taken = -1;
     Tensor tensor(TF_ForwardInputOrAllocateOutput(context_, of.data(), static_cast<int>(of.size()), index, shape.data(),
-                                                  static_cast<int>(shape.size()), &taken, status_));
+                                                  static_cast<int>(shape.size()), nullptr, status_));
     status_.check();
     return tensor;
   }

@@ -1,4 +1,5 @@
 // TensorFlow operations of Lockstep's own, for CPUs. Set-up compiles this to kernels.so, beside what kernels.ts becomes.
+#include <cstdint>
 #include <exception>
 #include <string>
 

@@ -13,7 +13,7 @@ import '../engine/tensorflow.js';
 
 type Register = KoffiFunc<(library: string, threads: number) => string | null>;
 
-const register = nativeLibrary(import.meta.url, "TensorFlow's operations of our own").func(
+const register = nativeLibrary(import.meta.url, 'The library of our own TensorFlow operations').func(
   'const char *lockstep_register_kernels(const char *library, uint32_t threads)',
 ) as unknown as Register;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 
 #include "kernel.h"
 #include "passes.h"
@@ -9,10 +10,10 @@
 namespace lockstep {
 
 // Inputs weight, velocity, gradient, rate and momentum; outputs the new weight and velocity, in memory of their own, so
-// whoever still holds the old ones keeps them. Through its C API TensorFlow gives nobody a variable's memory to write into.
+// whoever still holds the old ones keeps them. TensorFlow's releases export no function that gives a variable's memory.
 class Momentum {
  public:
-  explicit Momentum(const Construction& of) : decay_(of.number("decay")), pass_(momentumPass(of.flag("nesterov"))) {}
+  explicit Momentum(const Construction& of) : decay_(of.number("decay")), pass_(of.flag("nesterov") ? passes().nesterov : passes().momentum) {}
 
   void compute(const Call& call) const {
     const Tensor weight = call.input(0);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 namespace lockstep {
@@ -45,6 +46,15 @@ struct MomentumStep {
 using MomentumPass = void (*)(const MomentumStep& by, std::size_t count, const float* weight, const float* velocity,
                               const float* gradient, float* newWeight, float* newVelocity);
 
+struct Passes {
+  BatchNormPasses floats;
+  BatchNormPasses halves;
+  MomentumPass momentum;
+  MomentumPass nesterov;
+
+  const BatchNormPasses& batchNorm(bool isHalf) const { return isHalf ? halves : floats; }
+};
+
 namespace plain {
 #include "bfloat16.inc"
 #include "passes.inc"
@@ -69,43 +79,17 @@ namespace avx512 {
 #pragma GCC pop_options
 #endif
 
-enum class Instructions { plain, avx2, avx512 };
-
-inline Instructions instructions() {
+// Every bit is the same whichever it is; LOCKSTEP_LANES=4 or 8 leaves wider ones alone, for tests.
+inline const Passes& passes() {
 #ifdef __x86_64__
+  const char* most = std::getenv("LOCKSTEP_LANES");
+  const int lanes = most == nullptr ? 16 : std::atoi(most);
   const bool is512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (is512) return Instructions::avx512;
-  if (__builtin_cpu_supports("avx2")) return Instructions::avx2;
+  if (is512 && lanes >= 16) return avx512::all;
+  if (__builtin_cpu_supports("avx2") && lanes >= 8) return avx2::all;
 #endif
-  return Instructions::plain;
-}
-
-// For float32, or bfloat16.
-inline BatchNormPasses batchNormPasses(bool isHalf) {
-  switch (instructions()) {
-#ifdef __x86_64__
-    case Instructions::avx512:
-      return avx512::passesOf(isHalf);
-    case Instructions::avx2:
-      return avx2::passesOf(isHalf);
-#endif
-    default:
-      return plain::passesOf(isHalf);
-  }
-}
-
-inline MomentumPass momentumPass(bool nesterov) {
-  switch (instructions()) {
-#ifdef __x86_64__
-    case Instructions::avx512:
-      return avx512::momentumPassOf(nesterov);
-    case Instructions::avx2:
-      return avx2::momentumPassOf(nesterov);
-#endif
-    default:
-      return plain::momentumPassOf(nesterov);
-  }
+  return plain::all;
 }
 
 }  // namespace lockstep

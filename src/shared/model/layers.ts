@@ -9,8 +9,7 @@ import {
 import { biased } from './ops/bias.js';
 import { convolution } from './ops/convolution.js';
 import { dense } from './ops/dense.js';
-import type { Activation } from './ops/fused-batch-norm.js';
-import { activated } from './ops/relu.js';
+import { type Activation, activated } from './ops/relu.js';
 import type { Scope } from './scope.js';
 import type { Group, ParameterSpec, StatisticSpec } from './tensor-specs.js';
 

@@ -66,8 +66,9 @@ function waysOf({ session: { config } }: Replica): Pick<Scope, 'convolution' | '
   if (config.device === 'gpu') return { batchNorm: { frozenGradient: 'sums' } };
   const flags = cpuFlags() ?? [];
   if (config.precision !== 'float32') {
+    // Winograd's algorithm needs float32, and so do passes, which mixed precision would take for its own. Without AMX
+    // products gain up to 64 pixels only: see docs/design.md.
     const pointwisePixels = flags.includes('amx_bf16') ? undefined : 64;
-    // Winograd's algorithm needs float32, and so do passes, which mixed precision would take for its own.
     return { convolution: { smallImages: 'kernelGradient', pointwisePixels }, batchNorm: { fused: true } };
   }
   const isAvx2 = flags.includes('avx2') && !flags.includes('avx512f');

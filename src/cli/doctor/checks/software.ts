@@ -39,7 +39,7 @@ const compiled = {
   "tfjs's addon": 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node',
   'the addition of gradients': 'dist/worker/exchange/add.so',
   'the copy into shared memory': 'dist/shared/transport/copy.so',
-  "TensorFlow's operations of our own": 'dist/shared/kernels/kernels.so',
+  'the library of our own TensorFlow operations': 'dist/shared/kernels/kernels.so',
   'the rotation of cores': 'dist/coordinator/core-turns.so',
 };
 

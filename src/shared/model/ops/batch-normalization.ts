@@ -4,9 +4,9 @@ import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { tf } from '../../engine/tensorflow.js';
 import { product } from './dense.js';
-import { type Activation, fusedBatchNorm } from './fused-batch-norm.js';
+import { fusedBatchNorm } from './fused-batch-norm.js';
 import { rawOutputs, withGradient } from './raw.js';
-import { activated } from './relu.js';
+import { type Activation, activated } from './relu.js';
 
 export interface Normalized {
   /** Same shape as the input: gamma · (x − mean) / √(variance + epsilon) + beta, and what follows. */
@@ -21,7 +21,10 @@ export interface Normalized {
 export interface BatchNormWays {
   /** In training, each micro-batch by its own statistics, by an operation of our own. */
   readonly fused?: boolean;
-  /** From so many channels on each pass over x forward is an operation of its own: see docs/design.md. */
+  /**
+   * By statistics that are given, or the global batch's: from so many channels on each pass over x forward is an operation
+   * of its own. See docs/design.md.
+   */
   readonly passesFrom?: number;
   /**
    * Where statistics are given. `sums`: by sums over products; TensorFlow's operation adds in any order on GPUs, and so is
@@ -43,8 +46,7 @@ export function batchNormalization(
     const { variance, ...fused } = fusedBatchNorm(x, gamma, beta, epsilon, after);
     return { ...fused, variance: unbiased(variance, x) };
   }
-  const forward = inPasses(x, ways) ? forwardByPasses : fusedForward;
-  const { y, mean, variance, reserves } = forward(x, gamma, beta, epsilon);
+  const { y, mean, variance, reserves } = fusedForward(x, gamma, beta, epsilon);
   const differentiated = withGradient(
     y,
     [x, gamma, beta],
@@ -82,16 +84,6 @@ function fusedForward(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: num
     6,
   );
   return { y: y as Tensor4D, mean: mean as Tensor1D, variance: variance as Tensor1D, reserves };
-}
-
-function forwardByPasses(x: Tensor4D, gamma: Tensor1D, beta: Tensor1D, epsilon: number): Forward {
-  const { mean, variance } = momentsOf(x);
-  return {
-    y: scaled(x, gamma, beta, mean, variance, epsilon),
-    mean,
-    variance: unbiased(variance, x),
-    reserves: [mean, variance, tf.tensor1d([], 'float32')],
-  };
 }
 
 /** Means and variances [C] of x [B,H,W,C], the latter divided by the count. */

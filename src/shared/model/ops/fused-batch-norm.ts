@@ -3,13 +3,8 @@ import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-node-gpu';
 import { tfType } from '../../engine/dtype.js';
 import type { Attributes } from '../../engine/graph.js';
 import { rawOutputs, withGradient } from './raw.js';
+import type { Activation } from './relu.js';
 import '../../kernels/kernels.js';
-
-/** What follows a normalisation: nothing, ReLU, or ReLU of the sum with a shortcut of x's shape. */
-export interface Activation {
-  readonly relu: boolean;
-  readonly shortcut?: Tensor4D | undefined;
-}
 
 /**
  * y, as x [B,H,W,C], and the batch's means and variances [C], the latter divided by the count. Through y alone do

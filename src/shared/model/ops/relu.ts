@@ -1,6 +1,5 @@
 /** ReLU and residual sums, with and without one, with a gradient of one operation (tfjs's own takes six). */
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-node-gpu';
-import type { Activation } from './fused-batch-norm.js';
 import { raw, withGradient } from './raw.js';
 
 /** max(x, 0); the gradient at 0 is 0. */
@@ -23,8 +22,12 @@ export function add<T extends Tensor>(a: T, b: T): T {
   return withGradient(raw<T>('AddV2', [a, b]), [a, b], [], (dy) => [dy, dy]);
 }
 
-/** What follows a normalised y. */
+/** What follows a normalisation: nothing, ReLU, or ReLU of the sum with a shortcut of the same shape. */
+export type Activation =
+  | { readonly relu: false; readonly shortcut?: undefined }
+  | { readonly relu: true; readonly shortcut?: Tensor4D | undefined };
+
 export function activated(y: Tensor4D, { relu: isActive, shortcut }: Activation): Tensor4D {
-  if (shortcut !== undefined) return addRelu(y, shortcut);
-  return isActive ? relu(y) : y;
+  if (!isActive) return y;
+  return shortcut === undefined ? relu(y) : addRelu(y, shortcut);
 }
