@@ -6,6 +6,7 @@
 
 #include "batch-norm.h"
 #include "kernel.h"
+#include "team.h"
 
 namespace lockstep {
 
@@ -23,11 +24,19 @@ inline void requireChannels(const Tensor& tensor, const Rows& rows) {
 
 constexpr int typeOf(bool isHalf) { return isHalf ? tfBfloat16 : tfFloat; }
 
+// The attributes that both have; of those of an operation, T chooses the kernel, and `sides` counts inputs.
+struct BatchNormAttributes {
+  explicit BatchNormAttributes(const Construction& of) : epsilon(of.number("epsilon")), relu(of.flag("relu")) {}
+
+  float epsilon;
+  bool relu;
+};
+
 // Inputs x, gamma, beta and at most one side; outputs y, mean and variance.
 template <bool isHalf>
-class BatchNorm {
+class BatchNorm : BatchNormAttributes {
  public:
-  explicit BatchNorm(const Construction& of) : epsilon_(of.number("epsilon")), relu_(of.flag("relu")) {}
+  using BatchNormAttributes::BatchNormAttributes;
 
   void compute(const Call& call) const {
     const Tensor x = call.input(0);
@@ -38,13 +47,13 @@ class BatchNorm {
     requireChannels(gamma, rows);
     requireChannels(beta, rows);
     const bool hasSide = call.inputs() > 3;
-    require(call.inputs() <= 4 && (relu_ || !hasSide), "a side is one, and followed by ReLU.");
+    require(call.inputs() <= 4 && (relu || !hasSide), "a side is one, and followed by ReLU.");
     const Tensor y = call.output(0, typeOf(isHalf), shape, x.bytes());
     const Tensor mean = call.output(1, tfFloat, gamma.shape(), gamma.bytes());
     const Tensor variance = call.output(2, tfFloat, gamma.shape(), gamma.bytes());
-    const Mask after = hasSide ? Mask::y : relu_ ? Mask::normalized : Mask::everywhere;
+    const Mask after = hasSide ? Mask::y : relu ? Mask::normalized : Mask::everywhere;
     const auto run = [&](const void* side) {
-      normalizeBatch(*team, passes().batchNorm(isHalf), rows, after, epsilon_, x.data(), gamma.floats(), beta.floats(), side,
+      normalizeBatch(*team, passes().batchNorm(isHalf), rows, after, epsilon, x.data(), gamma.floats(), beta.floats(), side,
                      mean.floats(), variance.floats(), y.data());
     };
     if (!hasSide) return run(nullptr);
@@ -54,17 +63,13 @@ class BatchNorm {
   }
 
   static void shapes(TF_ShapeInferenceContext* context, TF_Status* status) { shareShapes(context, {0, 1, 1}, status); }
-
- private:
-  float epsilon_;
-  bool relu_;
 };
 
 // Inputs dy, x, gamma, beta, mean, variance, and y where there was a side; outputs dx, dgamma, dbeta, and the side's.
 template <bool isHalf>
-class BatchNormGradient {
+class BatchNormGradient : BatchNormAttributes {
  public:
-  explicit BatchNormGradient(const Construction& of) : epsilon_(of.number("epsilon")), relu_(of.flag("relu")) {}
+  using BatchNormAttributes::BatchNormAttributes;
 
   void compute(const Call& call) const {
     const Tensor gamma = call.input(2);
@@ -80,13 +85,13 @@ class BatchNormGradient {
     const Tensor dGamma = call.output(1, tfFloat, gamma.shape(), gamma.bytes());
     const Tensor dBeta = call.output(2, tfFloat, gamma.shape(), gamma.bytes());
     const auto run = [&](Mask mask, const void* y, void* dSide, const Tensor& dx) {
-      differentiateBatch(*team, passes().batchNorm(isHalf), rows, mask, epsilon_, call.input(0).data(), call.input(1).data(),
+      differentiateBatch(*team, passes().batchNorm(isHalf), rows, mask, epsilon, call.input(0).data(), call.input(1).data(),
                          y, gamma.floats(), beta.floats(), mean.floats(), variance.floats(), dSide, dx.data(),
                          dGamma.floats(), dBeta.floats());
     };
     const bool hasSide = call.inputs() > 6;
     if (!hasSide) {
-      const Mask mask = relu_ ? Mask::normalized : Mask::everywhere;
+      const Mask mask = relu ? Mask::normalized : Mask::everywhere;
       return run(mask, nullptr, nullptr, call.outputInPlace(0, {0, 1}, shape));
     }
     const Tensor y = call.input(6);
@@ -99,10 +104,6 @@ class BatchNormGradient {
     const bool hasSide = TF_ShapeInferenceContextNumInputs(context) > 6;
     shareShapes(context, hasSide ? std::vector<int>{1, 2, 2, 0} : std::vector<int>{1, 2, 2}, status);
   }
-
- private:
-  float epsilon_;
-  bool relu_;
 };
 
 inline void registerBatchNorm() {

@@ -6,13 +6,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "denormals.h"
 #include "tensorflow-api.h"
-#include "team.h"
 
 namespace lockstep {
-
-// That all operations share; made when they are registered.
-inline Team* team = nullptr;
 
 class Status {
  public:

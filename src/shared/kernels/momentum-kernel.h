@@ -6,6 +6,7 @@
 
 #include "kernel.h"
 #include "passes.h"
+#include "team.h"
 
 namespace lockstep {
 

@@ -4,51 +4,18 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <system_error>
 #include <thread>
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
+#include "denormals.h"
+
 #ifdef __linux__
 #include <pthread.h>
 #endif
 
 namespace lockstep {
-
-// Denormals are zeros, as TensorFlow has it in its own threads: whichever thread computes, the bits are the same.
-class FlushedDenormals {
- public:
-  FlushedDenormals() : before_(control()) { control(before_ | flush); }
-  ~FlushedDenormals() { control(before_); }
-  FlushedDenormals(const FlushedDenormals&) = delete;
-  FlushedDenormals& operator=(const FlushedDenormals&) = delete;
-
- private:
-#ifdef __x86_64__
-  // MXCSR: flush to zero, and denormals are zeros.
-  static constexpr std::uint64_t flush = 0x8040;
-  static std::uint64_t control() { return _mm_getcsr(); }
-  static void control(std::uint64_t value) { _mm_setcsr(static_cast<unsigned>(value)); }
-#elif defined(__aarch64__)
-  // FPCR: flush to zero.
-  static constexpr std::uint64_t flush = 1 << 24;
-  static std::uint64_t control() {
-    std::uint64_t value;
-    asm volatile("mrs %0, fpcr" : "=r"(value));
-    return value;
-  }
-  static void control(std::uint64_t value) { asm volatile("msr fpcr, %0" ::"r"(value)); }
-#else
-  static constexpr std::uint64_t flush = 0;
-  static std::uint64_t control() { return 0; }
-  static void control(std::uint64_t) {}
-#endif
-  std::uint64_t before_;
-};
 
 // The caller and some helpers. It is never taken down: helpers wait for work until the process ends.
 class Team {
@@ -128,5 +95,8 @@ class Team {
   std::size_t helpers_ = 0;
   std::atomic<std::size_t> next_{0};
 };
+
+// That all operations share; made when they are registered.
+inline Team* team = nullptr;
 
 }  // namespace lockstep
